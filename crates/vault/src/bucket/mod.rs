@@ -1,0 +1,153 @@
+//! The store behind a vault: six verbs on immutable objects.
+//!
+//! Nothing more is asked of a store than create-if-absent, read, list and delete. There is no rename, no lock and no
+//! overwrite. A failed `create` may have been applied; every caller is written for that.
+
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+mod folder;
+mod memory;
+mod name;
+
+pub use folder::FolderBucket;
+pub use memory::MemoryBucket;
+pub use name::{KEY_BYTES_MAX, check_key, check_prefix};
+
+/// What `create` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The object is there now, with the given bytes, durably.
+    New,
+    /// There was an object of this key; it is untouched.
+    Exists,
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When the store says it was written, in milliseconds since 1970 (UTC); `None` if it does not say. Never used for
+    /// safety, only to decide whom to suspect of being abandoned.
+    pub modified_unix_ms: Option<i64>,
+}
+
+/// A failure of a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BucketError {
+    /// There is no object of this key.
+    #[error("there is no object {key}")]
+    NotFound {
+        /// The key.
+        key: String,
+    },
+    /// The key or prefix breaks the rules of [`check_key`].
+    #[error("'{key}' is not a valid object key")]
+    InvalidKey {
+        /// The key.
+        key: String,
+    },
+    /// The range ends after the object.
+    #[error("bytes {offset}+{length} are outside of object {key}")]
+    OutOfRange {
+        /// The key.
+        key: String,
+        /// First byte asked for.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// The store is full, or a quota is used up.
+    #[error("no room for object {key}")]
+    Full {
+        /// The key.
+        key: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The store failed; whether a write was applied is not known.
+    #[error("{verb} object {key}")]
+    Io {
+        /// What was attempted: create, read, list, delete.
+        verb: &'static str,
+        /// The key or prefix.
+        key: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The address of the store is not understood.
+    #[error("the store address '{url}' is not understood: {reason}")]
+    BadUrl {
+        /// The address, without credentials.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A store of immutable objects. Keys obey [`check_key`].
+pub trait Bucket: Send + Sync + Debug {
+    /// Writes an object if its key is free: whole, durable and visible at once, or not at all.
+    ///
+    /// # Errors
+    /// Any [`BucketError`]; after [`BucketError::Io`] the object may or may not be there, whole.
+    fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError>;
+
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// [`BucketError::NotFound`] if it is not there.
+    fn get(&self, key: &str) -> Result<Vec<u8>, BucketError>;
+
+    /// Reads `length` bytes from `offset`.
+    ///
+    /// # Errors
+    /// [`BucketError::NotFound`]; [`BucketError::OutOfRange`] if the object is shorter.
+    fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError>;
+
+    /// The size of an object in bytes, `None` if it is not there.
+    ///
+    /// # Errors
+    /// If the store cannot tell.
+    fn size(&self, key: &str) -> Result<Option<u64>, BucketError>;
+
+    /// All objects whose key starts with `prefix` (empty: all), in order of key. A listing that could not be completed
+    /// is an error, never a shorter list.
+    ///
+    /// # Errors
+    /// If the store cannot list.
+    fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError>;
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// If the store refuses or cannot tell.
+    fn delete(&self, key: &str) -> Result<(), BucketError>;
+}
+
+/// Opens the store at an address: `file:///absolute/folder` or `memory:` (for tests; gone with the process). A folder
+/// is created if its parent exists.
+///
+/// # Errors
+/// [`BucketError::BadUrl`], or what the store meets.
+pub fn open(url: &str) -> Result<Arc<dyn Bucket>, BucketError> {
+    if let Some(path) = url.strip_prefix("file://") {
+        if !path.starts_with('/') {
+            let reason = "a file address needs an absolute path, as file:///srv/vault".to_owned();
+            return Err(BucketError::BadUrl { url: url.to_owned(), reason });
+        }
+        return Ok(Arc::new(FolderBucket::open(path)?));
+    }
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryBucket::new()));
+    }
+    let reason = "known are file:///folder and memory:".to_owned();
+    Err(BucketError::BadUrl { url: url.split('?').next().unwrap_or_default().to_owned(), reason })
+}
