@@ -1,0 +1,251 @@
+//! Who may do what. Use-cases ask [`Caller::may`] before they look at anything else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ErrorCode, Refusal};
+use crate::id::PrincipalId;
+
+/// Somebody who was authenticated, with what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Identity.
+    pub principal: PrincipalId,
+    /// Name, for logs and the audit.
+    pub name: String,
+    /// Roles, in every subscription.
+    pub roles: Vec<Role>,
+}
+
+/// A role, as Azure names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Everything, also who may do what.
+    Owner,
+    /// Everything but who may do what.
+    Contributor,
+    /// All of backup but the deletion of vaults.
+    BackupContributor,
+    /// Backups and restores; no policies, no end of protection.
+    BackupOperator,
+    /// Looks at everything, changes nothing.
+    Reader,
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Action {
+    /// Look at anything.
+    Read,
+    /// Make or change a resource group.
+    WriteGroup,
+    /// Delete a resource group.
+    DeleteGroup,
+    /// Make or change a vault.
+    WriteVault,
+    /// Delete a vault.
+    DeleteVault,
+    /// Make or change a policy.
+    WritePolicy,
+    /// Delete a policy.
+    DeletePolicy,
+    /// Put a VM under protection, or under another policy.
+    EnableProtection,
+    /// Stop protection and keep the points.
+    StopProtection,
+    /// Delete backup data.
+    DeleteBackupData,
+    /// Bring deleted backup data back.
+    Undelete,
+    /// Start a backup.
+    BackupNow,
+    /// Start a restore.
+    Restore,
+    /// Cancel a job.
+    CancelJob,
+    /// Look for new VMs.
+    RefreshContainers,
+    /// Start or stop a VM.
+    PowerVm,
+    /// Make or change a storage account.
+    WriteStorageAccount,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Read,
+        Self::WriteGroup,
+        Self::DeleteGroup,
+        Self::WriteVault,
+        Self::DeleteVault,
+        Self::WritePolicy,
+        Self::DeletePolicy,
+        Self::EnableProtection,
+        Self::StopProtection,
+        Self::DeleteBackupData,
+        Self::Undelete,
+        Self::BackupNow,
+        Self::Restore,
+        Self::CancelJob,
+        Self::RefreshContainers,
+        Self::PowerVm,
+        Self::WriteStorageAccount,
+    ];
+
+    /// What a person would say: "may not …".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Read => "read resources",
+            Self::WriteGroup => "create or change resource groups",
+            Self::DeleteGroup => "delete resource groups",
+            Self::WriteVault => "create or change vaults",
+            Self::DeleteVault => "delete vaults",
+            Self::WritePolicy => "create or change backup policies",
+            Self::DeletePolicy => "delete backup policies",
+            Self::EnableProtection => "protect virtual machines",
+            Self::StopProtection => "stop protection",
+            Self::DeleteBackupData => "delete backup data",
+            Self::Undelete => "bring back deleted backup data",
+            Self::BackupNow => "start backups",
+            Self::Restore => "restore",
+            Self::CancelJob => "cancel jobs",
+            Self::RefreshContainers => "discover virtual machines",
+            Self::PowerVm => "start or stop virtual machines",
+            Self::WriteStorageAccount => "create or change storage accounts",
+        }
+    }
+}
+
+impl Role {
+    /// Azure's name of the role.
+    pub fn azure(self) -> &'static str {
+        match self {
+            Self::Owner => "Owner",
+            Self::Contributor => "Contributor",
+            Self::BackupContributor => "Backup Contributor",
+            Self::BackupOperator => "Backup Operator",
+            Self::Reader => "Reader",
+        }
+    }
+
+    /// Whether the role allows an action.
+    pub fn allows(self, action: Action) -> bool {
+        match self {
+            Self::Owner | Self::Contributor => true,
+            Self::BackupContributor => match action {
+                Action::Read
+                | Action::WriteVault
+                | Action::WritePolicy
+                | Action::DeletePolicy
+                | Action::EnableProtection
+                | Action::StopProtection
+                | Action::DeleteBackupData
+                | Action::Undelete
+                | Action::BackupNow
+                | Action::Restore
+                | Action::CancelJob
+                | Action::RefreshContainers => true,
+                Action::WriteGroup
+                | Action::DeleteGroup
+                | Action::DeleteVault
+                | Action::PowerVm
+                | Action::WriteStorageAccount => false,
+            },
+            Self::BackupOperator => matches!(
+                action,
+                Action::Read
+                    | Action::EnableProtection
+                    | Action::BackupNow
+                    | Action::Restore
+                    | Action::CancelJob
+                    | Action::RefreshContainers
+            ),
+            Self::Reader => action == Action::Read,
+        }
+    }
+}
+
+impl Caller {
+    /// The service itself: the schedule, the reconcilers. Its id is the nil UUID.
+    pub fn system() -> Self {
+        Self {
+            principal: PrincipalId(uuid::Uuid::nil()),
+            name: "coffre".to_owned(),
+            roles: vec![Role::Owner],
+        }
+    }
+
+    /// Refuses with `AuthorizationFailed` unless one of the roles allows the action.
+    pub fn may(&self, action: Action) -> Result<(), Refusal> {
+        if self.roles.iter().any(|role| role.allows(action)) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            ErrorCode::AuthorizationFailed,
+            format!(
+                "'{}' may not {}; an owner has to give it a role that allows this.",
+                self.name,
+                action.words()
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(roles: &[Role]) -> Caller {
+        Caller {
+            principal: PrincipalId(uuid::Uuid::nil()),
+            name: "ann".to_owned(),
+            roles: roles.to_vec(),
+        }
+    }
+
+    #[test]
+    fn nobody_without_a_role_may_do_anything() {
+        for &action in Action::ALL {
+            let refusal = caller(&[]).may(action).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::AuthorizationFailed);
+            assert!(refusal.message.contains("'ann'"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn readers_only_read() {
+        for &action in Action::ALL {
+            assert_eq!(caller(&[Role::Reader]).may(action).is_ok(), action == Action::Read);
+        }
+    }
+
+    #[test]
+    fn each_role_allows_at_least_what_the_weaker_one_does() {
+        let order = [
+            Role::Reader,
+            Role::BackupOperator,
+            Role::BackupContributor,
+            Role::Contributor,
+            Role::Owner,
+        ];
+        for pair in order.windows(2) {
+            for &action in Action::ALL {
+                assert!(!pair[0].allows(action) || pair[1].allows(action), "{pair:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn operators_neither_remove_backups_nor_manage_policies() {
+        let operator = caller(&[Role::BackupOperator]);
+        for action in [
+            Action::StopProtection,
+            Action::DeleteBackupData,
+            Action::WritePolicy,
+            Action::DeletePolicy,
+            Action::DeleteVault,
+        ] {
+            assert!(operator.may(action).is_err(), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The nouns: plain data, one noun per file.
+//!
+//! Every stored noun derives serde because the store keeps it as a document beside its key
+//! columns. `etag` is 0 for a value that was never stored and grows by one with every write.
+
+pub mod audit;
+pub mod group;
+pub mod item;
+pub mod job;
+pub mod operation;
+pub mod point;
+pub mod policy;
+pub mod principal;
+pub mod region;
+pub mod setting;
+pub mod storage_account;
+pub mod subscription;
+pub mod vault;
+pub mod vm;
+
+pub use audit::AuditRecord;
+pub use group::ResourceGroup;
+pub use item::{
+    BackupHealth, BackupOutcome, DiskSelection, HealthDetail, ItemState, LastBackup, LastPoint,
+    ProtectedItem,
+};
+pub use job::{
+    Facts, Job, JobError, JobKind, JobState, JobStatus, JobWarning, Lease, Progress, RestoreFacts,
+    RestoreTarget, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StepRecord, StepStatus,
+    TransferFacts, Unwound,
+};
+pub use operation::{Operation, OperationEnd, OperationState};
+pub use point::{Consistency, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot};
+pub use policy::{
+    DailyRetention, DayOfMonth, DaysFormat, Month, MonthlyRetention, Policy, PolicyKind, Retention,
+    Schedule, SnapshotConsistency, Tiering, WeekOfMonth, Weekday, WeeklyRetention, YearlyRetention,
+};
+pub use principal::{Principal, PrincipalKind};
+pub use region::Region;
+pub use setting::Setting;
+pub use storage_account::StorageAccount;
+pub use subscription::Subscription;
+pub use vault::{
+    Identity, Immutability, MonitoringSettings, Redundancy, SoftDelete, SoftDeleteState, Vault,
+};
+pub use vm::{AgentState, DiskFormat, OsType, PowerState, Vm, VmDisk};
