@@ -13,6 +13,7 @@ mod machine;
 mod snapshot;
 
 pub mod image;
+pub mod nbd;
 pub mod qemu;
 
 pub use error::{FabricError, Result};
