@@ -35,7 +35,7 @@ set_up_debian() {
 
     # The modules that virtual hardware may ask for.
     mkdir -p "$modules/kernel"
-    module_files virtio_pci virtio_blk virtio_console virtio_rng virtio_scsi virtio_net sd_mod evdev xfs loop \
+    module_files virtio_pci virtio_blk virtio_console virtio_rng virtio_scsi virtio_net sd_mod autofs4 button evdev xfs loop \
         dm_mod dm_crypt overlay isofs | xargs cp -t "$modules/kernel"
     cp "$work/kernel/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$modules/"
     depmod -b "$root/usr" "$release"
@@ -49,8 +49,7 @@ set_up_debian() {
 
 # What systemd-sysusers would do: a user or group for each line of sysusers.d, with numbers from 990 down.
 add_system_users() {
-    local root=$1 kind name id
-    next_id=990
+    local root=$1 kind name id next_id=990
     cat "$root"/usr/lib/sysusers.d/*.conf | sed 's/#.*//' | while read -r kind name id _; do
         case $kind in u | u! | g) ;; *) continue ;; esac
         [[ $id =~ ^[0-9]+$ ]] || { id=$next_id; next_id=$((next_id - 1)); }
@@ -58,10 +57,14 @@ add_system_users() {
         [ "$kind" != g ] || continue
         grep -q "^$name:" "$root/etc/passwd" || echo "$name:x:$id:$id::/:/usr/sbin/nologin" >>"$root/etc/passwd"
     done
-    grep -q '^messagebus:' "$root/etc/passwd" || {
-        echo 'messagebus:x:995:' >>"$root/etc/group"
-        echo 'messagebus:x:995:995::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
-    }
+    # These come from maintainer scripts, not from sysusers.d.
+    for name in input kvm render sgx messagebus; do
+        id=$((${id:-900} - 1))
+        grep -q "^$name:" "$root/etc/group" || echo "$name:x:$id:" >>"$root/etc/group"
+    done
+    id=$(sed -n 's/^messagebus:x:\([0-9]*\):.*/\1/p' "$root/etc/group")
+    grep -q '^messagebus:' "$root/etc/passwd" ||
+        echo "messagebus:x:$id:$id::/nonexistent:/usr/sbin/nologin" >>"$root/etc/passwd"
 }
 
 # The smallest PAM that lets root log in.

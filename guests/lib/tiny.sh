@@ -5,9 +5,10 @@ build_tiny() { timed "tiny guest" pack_tiny; }
 
 pack_tiny() {
     local root=$work/tiny from=$work/tiny-root library
-    start_initramfs "$root" virtio_pci virtio_blk virtio_console virtio_rng virtio_scsi sd_mod evdev xfs
+    start_initramfs "$root" virtio_pci virtio_blk virtio_console virtio_rng virtio_scsi sd_mod button evdev xfs
     install -m 755 "$here/tiny/init" "$root/init"
     install -m 755 "$here/tiny/shutdown" "$root/usr/sbin/shutdown"
+    install -m 755 "$here/tiny/scribble" "$root/usr/bin/scribble"
     install -D -m 755 "$here/tiny/fsfreeze-hook" "$root/etc/qemu/fsfreeze-hook"
     cp "$from/usr/sbin/qemu-ga" "$root/usr/sbin/"
     # The loader of the unpacked packages itself says which libraries the agent needs.
