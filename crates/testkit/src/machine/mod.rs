@@ -1,5 +1,8 @@
 //! A virtual machine for one test: in a folder of its own, on overlays of the shared images, gone when dropped.
 
+mod builder;
+mod disk;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,6 +13,8 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use self::builder::MachineBuilder;
+pub use self::disk::{Format, MachineDisk};
 use crate::guest::{Guest, Guests};
 use crate::shell::Shell;
 use crate::wire::Qmp;
@@ -17,49 +22,6 @@ use crate::wire::Qmp;
 /// Several times what a cold boot of the larger guest takes on a busy machine with two cores.
 const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 const QMP_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Format of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Bytes of the disk and nothing else. QEMU keeps no bitmaps for it over a restart.
-    Raw,
-    /// QEMU's own.
-    Qcow2,
-}
-
-impl Format {
-    /// QEMU's name of the driver.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Raw => "raw",
-            Format::Qcow2 => "qcow2",
-        }
-    }
-}
-
-/// A disk of a machine.
-#[derive(Debug, Clone)]
-pub struct MachineDisk {
-    /// `root`, `data`, `first`, …: the id of the device. The node of the format is `<name>-disk`.
-    pub name: String,
-    /// The image, inside the folder of the machine.
-    pub path: PathBuf,
-    /// Format of the image.
-    pub format: Format,
-    /// `/dev/vda`, …
-    pub device: String,
-    /// Where the guest mounts it; `None` for a blank disk.
-    pub mount: Option<String>,
-}
-
-/// How a machine is to be; [`Machine::build`] starts one.
-#[derive(Debug)]
-pub struct MachineBuilder {
-    guest: Guest,
-    flat: Option<Format>,
-    blank: Vec<(String, u64, Format)>,
-    arguments: Vec<String>,
-}
 
 /// A running machine, or one that was stopped and still has its disks. Dropping it kills QEMU and removes the disks.
 #[derive(Debug)]
@@ -89,92 +51,10 @@ impl Drop for Running {
     }
 }
 
-impl MachineBuilder {
-    /// Gives the machine full copies of the images in qcow2, not overlays: for tests that read, move or replace the
-    /// image files. Only for [`MachineBuilder::cold`].
-    pub fn flat_disks(self) -> Self {
-        self.disks_as(Format::Qcow2)
-    }
-
-    /// Gives the machine full copies of the images in that format. Only for [`MachineBuilder::cold`].
-    pub fn disks_as(mut self, format: Format) -> Self {
-        self.flat = Some(format);
-        self
-    }
-
-    /// Adds a blank disk behind the others. Only for [`MachineBuilder::cold`].
-    pub fn blank_disk(mut self, name: &str, size_bytes: u64, format: Format) -> Self {
-        self.blank.push((name.to_owned(), size_bytes, format));
-        self
-    }
-
-    /// Adds an argument to QEMU's command line. Devices only for [`MachineBuilder::cold`].
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// Boots the machine from its disks and waits until the guest agents answer.
-    ///
-    /// # Errors
-    /// When the guests cannot be built or the guest does not come up; with the end of the serial log.
-    pub fn cold(self) -> anyhow::Result<Machine> {
-        let guests = Guests::build()?;
-        let folder = new_folder()?;
-        let mut disks = Vec::new();
-        for disk in guests.files(self.guest).disks {
-            let format = self.flat.unwrap_or(Format::Qcow2);
-            let path = folder.path().join(format!("{}.{}", disk.name, format.name()));
-            match self.flat {
-                Some(_) => copy_image(&disk.image, &path, format)?,
-                None => overlay(&disk.image, &path)?,
-            }
-            disks.push(machine_disk(&disk.name, path, format, disks.len(), Some(disk.mount)));
-        }
-        for (name, size_bytes, format) in &self.blank {
-            let path = folder.path().join(format!("{name}.{}", format.name()));
-            blank_image(&path, *size_bytes, *format)?;
-            disks.push(machine_disk(name, path, *format, disks.len(), None));
-        }
-        let mut machine = Machine::new(self.guest, guests, folder, disks, self.arguments);
-        machine.start()?;
-        Ok(machine)
-    }
-
-    /// Starts the machine from its saved state, in a fraction of a second.
-    ///
-    /// # Errors
-    /// As [`MachineBuilder::cold`], and when the builder asks for disks that the saved machine did not have.
-    pub fn warm(self) -> anyhow::Result<Machine> {
-        ensure!(
-            self.flat.is_none() && self.blank.is_empty(),
-            "a saved state only fits the disks it was saved with"
-        );
-        let guests = Guests::build_warm()?;
-        let folder = new_folder()?;
-        let (state, saved) = guests.warm(self.guest)?;
-        let mut disks = Vec::new();
-        for disk in saved {
-            let path = folder.path().join(format!("{}.qcow2", disk.name));
-            overlay(&disk.image, &path)?;
-            disks.push(machine_disk(
-                &disk.name,
-                path,
-                Format::Qcow2,
-                disks.len(),
-                Some(disk.mount),
-            ));
-        }
-        let mut machine = Machine::new(self.guest, guests, folder, disks, self.arguments);
-        machine.resume(&state)?;
-        Ok(machine)
-    }
-}
-
 impl Machine {
     /// Begins to describe a machine.
     pub fn build(guest: Guest) -> MachineBuilder {
-        MachineBuilder { guest, flat: None, blank: Vec::new(), arguments: Vec::new() }
+        MachineBuilder::new(guest)
     }
 
     /// A machine with nothing special, from its saved state.
@@ -447,54 +327,4 @@ fn wait(process: &mut Child, patience: Duration) -> anyhow::Result<ExitStatus> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// A folder with a short name: the path of a unix socket has 107 bytes at most.
-fn new_folder() -> anyhow::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("vm-").tempdir()?;
-    let length = folder.path().join("harness-agent.sock").as_os_str().len();
-    ensure!(length < 108, "TMPDIR is too long for unix sockets: {}", folder.path().display());
-    Ok(folder)
-}
-
-fn machine_disk(
-    name: &str,
-    path: PathBuf,
-    format: Format,
-    index: usize,
-    mount: Option<String>,
-) -> MachineDisk {
-    let letter = char::from(b'a' + u8::try_from(index).expect("a handful of disks"));
-    MachineDisk { name: name.to_owned(), path, format, device: format!("/dev/vd{letter}"), mount }
-}
-
-fn overlay(base: &Path, path: &Path) -> anyhow::Result<()> {
-    let mut command = Command::new("qemu-img");
-    command.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).arg(base).arg(path);
-    run(command)
-}
-
-fn copy_image(base: &Path, path: &Path, format: Format) -> anyhow::Result<()> {
-    let mut command = Command::new("qemu-img");
-    command.args(["convert", "-q", "-f", "qcow2", "-O", format.name()]).arg(base).arg(path);
-    run(command)
-}
-
-fn blank_image(path: &Path, size_bytes: u64, format: Format) -> anyhow::Result<()> {
-    let mut command = Command::new("qemu-img");
-    command.args(["create", "-q", "-f", format.name()]).arg(path).arg(size_bytes.to_string());
-    run(command)
-}
-
-fn run(mut command: Command) -> anyhow::Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context("start qemu-img (cargo xtask setup installs it)")?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim_end()
-    );
-    Ok(())
 }
