@@ -20,6 +20,7 @@
 //! repeats the step at the cursor.
 
 mod apply;
+pub(crate) use apply::can_take_cancel;
 #[cfg(test)]
 mod laws;
 

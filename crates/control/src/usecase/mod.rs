@@ -2,6 +2,75 @@
 //!
 //! Each use-case is a plain function of a transaction, a [`crate::Cx`] and its input. It asks
 //! first whether the caller may, checks everything that can be checked, and only then writes. A
-//! [`crate::Refusal`] means that nothing was changed.
+//! [`crate::Refusal`] means that nothing was changed. `scope` is the resource id that a client
+//! polls the operation under; pass an empty one when nobody polls.
+//!
+//! For people: [`get_subscription`], [`group`], [`vault`], [`policy`], [`vm`], [`item`],
+//! [`enable_protection`](mod@enable_protection), [`stop_protection`](mod@stop_protection),
+//! [`backup_now`](mod@backup_now), [`point`], [`restore`](mod@restore), [`job`], [`accept`],
+//! [`storage_account`]. For the service: [`job_work`], [`record_vms`](mod@record_vms),
+//! [`authenticate`](mod@authenticate), [`first_run`](mod@first_run), [`settings`].
 
+pub mod accept;
+pub mod authenticate;
+pub mod backup_now;
+mod default_policy;
+pub mod enable_protection;
+mod find;
+pub mod first_run;
+pub mod get_subscription;
+pub mod group;
+pub mod item;
+pub mod job;
+mod job_rows;
 pub mod job_work;
+pub mod names;
+pub mod point;
+pub mod policy;
+mod policy_rules;
+pub mod record_vms;
+pub mod restore;
+pub mod settings;
+pub mod stop_protection;
+pub mod storage_account;
+pub mod vault;
+pub mod vm;
+
+pub use accept::{Accepted, OperationView, get_operation, note_operation};
+pub use authenticate::{Login, authenticate, caller_of, hash_secret};
+pub use backup_now::backup_now;
+pub use enable_protection::{EnableProtection, enable_protection};
+pub use first_run::{Seed, first_run};
+pub use get_subscription::{get_subscription, list_regions, list_subscriptions};
+pub use group::{PutGroup, delete_group, get_group, list_groups, put_group};
+pub use item::{ItemView, get_item, get_item_by_id, list_items};
+pub use job::{cancel_job, get_job, get_vault_job, list_jobs, refresh_containers};
+pub use job_work::{
+    Heartbeat, LeaseToken, adopt_orphans, begin_step, lease_job, next_wake, release_lease,
+    renew_lease, report_job,
+};
+pub use point::{get_point, get_point_by_id, list_points};
+pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};
+pub use record_vms::{Discovered, DiscoveredVm, Discovery, record_hypervisor_away, record_vms};
+pub use restore::{Restore, RestoreWish, restore};
+pub use stop_protection::{
+    delete_backup_data, purge_deleted_items, stop_protection, undelete_item,
+};
+pub use storage_account::{get_storage_account, list_storage_accounts, put_storage_account};
+pub use vault::{
+    PutVault, VaultPatch, check_vault_name_free, delete_vault, get_vault, get_vault_by_id,
+    list_vaults, put_vault, update_vault,
+};
+pub use vm::{
+    Power, VmChoice, VmView, get_vm, get_vm_by_id, list_protectable_vms, list_vm_choices,
+    list_vm_views, list_vms, power_vm,
+};
+
+/// Whether a put made something or changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is new.
+    Created,
+    /// It was there.
+    Updated,
+}

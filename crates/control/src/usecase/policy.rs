@@ -1,0 +1,162 @@
+//! Backup policies: list, get, put, delete.
+
+use super::{Written, find, names, policy_rules};
+use crate::authz::Action;
+use crate::cx::Cx;
+use crate::error::{ErrorCode, Refusal};
+use crate::id::VaultId;
+use crate::model::{
+    Policy, PolicyKind, ProtectedItem, Retention, Schedule, SnapshotConsistency, Tiering, Vault,
+};
+use crate::port::Tx;
+
+/// A policy with the number of items under it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyView {
+    /// The policy.
+    pub policy: Policy,
+    /// How many items are under it.
+    pub items: u32,
+}
+
+/// A policy as asked for.
+#[derive(Clone, Debug)]
+pub struct PutPolicy {
+    /// Its name.
+    pub name: String,
+    /// Standard or Enhanced.
+    pub kind: PolicyKind,
+    /// When backups run.
+    pub schedule: Schedule,
+    /// How long points are kept.
+    pub retention: Retention,
+    /// Days in the operational tier.
+    pub instant_days: u16,
+    /// Zone of the schedule.
+    pub time_zone: String,
+    /// Archive.
+    pub tiering: Option<Tiering>,
+    /// Consistency.
+    pub consistency: SnapshotConsistency,
+}
+
+/// Policies of a vault, by name.
+pub fn list_policies(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    vault: VaultId,
+) -> Result<Vec<PolicyView>, Refusal> {
+    cx.may(Action::Read)?;
+    let vault = find::vault(tx, vault)?;
+    let items = tx.items(vault.id)?;
+    let policies = tx.policies(vault.id)?;
+    Ok(policies.into_iter().map(|policy| view(policy, &items)).collect())
+}
+
+/// One policy.
+pub fn get_policy(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    vault: VaultId,
+    name: &str,
+) -> Result<PolicyView, Refusal> {
+    cx.may(Action::Read)?;
+    let vault = find::vault(tx, vault)?;
+    let policy = find::policy(tx, &vault, name)?;
+    let items = tx.items(vault.id)?;
+    Ok(view(policy, &items))
+}
+
+/// Makes or replaces a policy. Items under it follow the new rules from the next backup on.
+pub fn put_policy(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    vault: VaultId,
+    input: PutPolicy,
+) -> Result<(PolicyView, Written), Refusal> {
+    cx.may(Action::WritePolicy)?;
+    let vault = find::vault(tx, vault)?;
+    names::check_policy_name(&input.name)?;
+    policy_rules::check(&input)?;
+    let old = tx.policy(vault.id, &input.name)?;
+    if let Some(old) = &old {
+        keep_enhanced(old, &input)?;
+    }
+    let written = if old.is_some() { Written::Updated } else { Written::Created };
+    let mut policy = Policy {
+        vault: vault.id,
+        name: old.as_ref().map_or(input.name, |old| old.name.clone()),
+        kind: input.kind,
+        schedule: input.schedule,
+        retention: input.retention,
+        instant_days: input.instant_days,
+        time_zone: input.time_zone,
+        tiering: input.tiering,
+        consistency: input.consistency,
+        etag: old.map_or(0, |old| old.etag),
+    };
+    tx.put_policy(&mut policy)?;
+    cx.record(tx, Action::WritePolicy, target(&policy.name, &vault))?;
+    let items = tx.items(vault.id)?;
+    Ok((view(policy, &items), written))
+}
+
+/// Deletes a policy that no item is under.
+pub fn delete_policy(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    vault: VaultId,
+    name: &str,
+) -> Result<(), Refusal> {
+    cx.may(Action::DeletePolicy)?;
+    let vault = find::vault(tx, vault)?;
+    let policy = find::policy(tx, &vault, name)?;
+    let under: Vec<String> = tx
+        .items(vault.id)?
+        .iter()
+        .filter(|item| is_under(item, &policy))
+        .map(|item| format!("'{}'", item.vm_name))
+        .collect();
+    if !under.is_empty() {
+        return Err(Refusal::new(
+            ErrorCode::BMSUserErrorPolicyInUse,
+            format!(
+                "Policy '{}' protects {}. Put these items under another policy first.",
+                policy.name,
+                under.join(", ")
+            ),
+        )
+        .about(policy.name));
+    }
+    tx.delete_policy(vault.id, &policy.name)?;
+    cx.record(tx, Action::DeletePolicy, target(&policy.name, &vault))
+}
+
+/// Once enhanced, never back: its points may lie closer together than a standard policy allows.
+fn keep_enhanced(old: &Policy, new: &PutPolicy) -> Result<(), Refusal> {
+    if old.kind == PolicyKind::Enhanced && new.kind == PolicyKind::Standard {
+        return Err(Refusal::new(
+            ErrorCode::BMSUserErrorInvalidPolicyInput,
+            format!(
+                "Policy '{}' is an Enhanced policy (V2) and cannot become a Standard one (V1). \
+                 Create another policy.",
+                old.name
+            ),
+        )
+        .about("policyType"));
+    }
+    Ok(())
+}
+
+fn view(policy: Policy, items: &[ProtectedItem]) -> PolicyView {
+    let under = items.iter().filter(|item| is_under(item, &policy)).count();
+    PolicyView { policy, items: u32::try_from(under).unwrap_or(u32::MAX) }
+}
+
+fn is_under(item: &ProtectedItem, policy: &Policy) -> bool {
+    item.policy.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
+}
+
+fn target(name: &str, vault: &Vault) -> String {
+    format!("policy {name} of vault {}", vault.name)
+}

@@ -1,0 +1,156 @@
+//! The end of protection: stop and keep the points, stop and delete them, bring them back, and
+//! remove for good what nobody brought back.
+
+use jiff::SignedDuration;
+
+use super::accept::{Accepted, accept};
+use super::enable_protection::refuse_deleted;
+use super::find;
+use crate::authz::Action;
+use crate::cx::Cx;
+use crate::error::{ErrorCode, Refusal};
+use crate::id::ItemId;
+use crate::job::{self, NewJob};
+use crate::model::{
+    Immutability, ItemState, JobKind, OperationEnd, ProtectedItem, SoftDeleteState,
+};
+use crate::port::Tx;
+
+/// Stops protection and keeps the recovery points.
+pub fn stop_protection(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: ItemId,
+    scope: &str,
+) -> Result<(ProtectedItem, Accepted), Refusal> {
+    cx.may(Action::StopProtection)?;
+    let mut item = find::item(tx, id)?;
+    refuse_deleted(&item)?;
+    find::no_running_job(tx, &item)?;
+    item.state = ItemState::Stopped;
+    item.policy = None;
+    tx.put_item(&mut item)?;
+    let accepted = finish(tx, cx, &item, JobKind::DisableBackup, scope)?;
+    cx.record(tx, Action::StopProtection, item.vm_name.clone())?;
+    Ok((item, accepted))
+}
+
+/// Stops protection and deletes the recovery points: softly when the vault says so, else for
+/// good. An item without points is gone at once.
+pub fn delete_backup_data(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: ItemId,
+    scope: &str,
+) -> Result<Accepted, Refusal> {
+    cx.may(Action::DeleteBackupData)?;
+    let mut item = find::item(tx, id)?;
+    let vault = find::vault(tx, item.vault)?;
+    find::no_running_job(tx, &item)?;
+    let points = tx.points(item.id)?;
+    if vault.immutability != Immutability::Disabled && !points.is_empty() {
+        return Err(Refusal::new(
+            ErrorCode::UserErrorDeleteBackupItemOnImmutableItem,
+            format!(
+                "Vault '{}' is immutable: the {} recovery points of '{}' cannot be deleted \
+                 before their time. Stop protection and keep the data.",
+                vault.name,
+                points.len(),
+                item.vm_name
+            ),
+        ));
+    }
+    let soft = vault.soft_delete.state != SoftDeleteState::Disabled;
+    if soft {
+        refuse_deleted(&item)?;
+    }
+    let points = points.into_iter().map(|point| point.id).collect::<Vec<_>>();
+    let name = item.vm_name.clone();
+    item.policy = None;
+    let accepted = if points.is_empty() {
+        tx.delete_item(item.id)?;
+        finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
+    } else if soft {
+        let days = SignedDuration::from_hours(24 * i64::from(vault.soft_delete.days));
+        let until = cx.now.saturating_add(days).unwrap_or(cx.now);
+        item.state = ItemState::SoftDeleted { since: cx.now, until };
+        tx.put_item(&mut item)?;
+        finish(tx, cx, &item, JobKind::DeleteBackupData { points: Vec::new() }, scope)?
+    } else {
+        item.state = ItemState::Stopped;
+        tx.put_item(&mut item)?;
+        finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
+    };
+    cx.record(tx, Action::DeleteBackupData, name)?;
+    Ok(accepted)
+}
+
+/// Brings deleted backup data back; protection stays stopped.
+pub fn undelete_item(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: ItemId,
+    scope: &str,
+) -> Result<(ProtectedItem, Accepted), Refusal> {
+    cx.may(Action::Undelete)?;
+    let mut item = find::item(tx, id)?;
+    if !matches!(item.state, ItemState::SoftDeleted { .. }) {
+        return Err(Refusal::new(
+            ErrorCode::BMSUserErrorItemNotInSoftDeletedState,
+            format!("The backup data of '{}' was not deleted.", item.vm_name),
+        ));
+    }
+    find::no_running_job(tx, &item)?;
+    item.state = ItemState::Stopped;
+    tx.put_item(&mut item)?;
+    let accepted = finish(tx, cx, &item, JobKind::Undelete, scope)?;
+    cx.record(tx, Action::Undelete, item.vm_name.clone())?;
+    Ok((item, accepted))
+}
+
+/// Starts the removal of items that were deleted softly and whose time is over. Says how many.
+pub fn purge_deleted_items(tx: &mut dyn Tx, cx: &Cx<'_>) -> Result<usize, Refusal> {
+    cx.may(Action::DeleteBackupData)?;
+    let mut started = 0;
+    for subscription in tx.subscriptions()? {
+        for vault in tx.vaults(subscription.id)? {
+            for item in tx.items(vault.id)? {
+                let ItemState::SoftDeleted { until, .. } = item.state else { continue };
+                if until > cx.now || tx.running_job(item.id)?.is_some() {
+                    continue;
+                }
+                let points = tx.points(item.id)?.into_iter().map(|point| point.id).collect();
+                let kind = JobKind::DeleteBackupData { points };
+                let mut job = job::create(new_job(cx, &item, kind, false), cx.now);
+                if job.state.is_ended() {
+                    tx.delete_item(item.id)?;
+                }
+                tx.put_job(&mut job)?;
+                started += 1;
+            }
+        }
+    }
+    Ok(started)
+}
+
+fn finish(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    item: &ProtectedItem,
+    kind: JobKind,
+    scope: &str,
+) -> Result<Accepted, Refusal> {
+    accept(tx, cx, new_job(cx, item, kind, true), OperationEnd::JobEnded, scope)
+}
+
+fn new_job(cx: &Cx<'_>, item: &ProtectedItem, kind: JobKind, user_triggered: bool) -> NewJob {
+    NewJob {
+        id: cx.id(),
+        kind,
+        vault: Some(item.vault),
+        item: Some(item.id),
+        vm: None,
+        name: item.vm_name.clone(),
+        user_triggered,
+    }
+}
