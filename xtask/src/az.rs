@@ -1,0 +1,54 @@
+//! The Azure command line, which the tests of the API drive unchanged.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::places::Places;
+use crate::setup::{as_root, on_path};
+use crate::steps::call;
+
+/// The release that the tests were written against.
+const VERSION: &str = "2.91.0";
+
+/// `az` on the PATH, or the one in `target/az`, installed there from PyPI when it is missing (a minute or two).
+pub(crate) fn find_or_install(places: &Places) -> anyhow::Result<PathBuf> {
+    if on_path("az") {
+        return Ok(PathBuf::from("az"));
+    }
+    let folder = places.root.join("target/az");
+    let az = folder.join("bin/az");
+    if az.is_file() {
+        return Ok(az);
+    }
+    println!(
+        "    az is not on the PATH: installing azure-cli {VERSION} from PyPI into {}",
+        folder.display()
+    );
+    let venv = |folder: &PathBuf| {
+        call(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
+    };
+    if venv(&folder).is_err() {
+        println!(
+            "    python3 cannot make a virtual environment: installing the Debian package python3-venv"
+        );
+        call(as_root("apt-get").args([
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            "python3-venv",
+        ]))?;
+        venv(&folder)?;
+    }
+    let package = format!("azure-cli=={VERSION}");
+    call(Command::new(folder.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        &package,
+    ]))
+    .context("install the Azure command line")?;
+    Ok(az)
+}

@@ -1,0 +1,104 @@
+//! The Debian packages that tests and demo need.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::steps::{call, output};
+
+/// A program that must be there, the package it comes in, and what it is for.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {
+    Tool { program, package, why }
+}
+
+const TOOLS: &[Tool] = &[
+    tool("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
+    tool("qemu-img", "qemu-utils", "makes and exports disk images"),
+    tool("nbdkit", "nbdkit", "the other NBD server of the contract tests"),
+    tool("nbdinfo", "libnbd-bin", "the other NBD client of the contract tests"),
+    tool("mkfs.xfs", "xfsprogs", "file system of the guests"),
+    tool("mke2fs", "e2fsprogs", "file system of the guests"),
+    tool("depmod", "kmod", "finds the kernel modules the guests need"),
+    tool("cpio", "cpio", "packs the initramfs of the guests"),
+    tool("lz4", "lz4", "unpacks the kernel of the guests"),
+    tool("zstd", "zstd", "unpacks the kernel of the guests"),
+    tool("python3", "python3", "builds the guests"),
+    tool("flock", "util-linux", "lets one build of the guests run at a time"),
+    tool("cc", "gcc", "compiles the C parts of SQLite, zstd and TLS"),
+    tool("make", "make", "compiles the C parts of TLS"),
+    tool("git", "git", "tells whether a test left something behind"),
+];
+
+/// The tests have been written against this pair; they must come from the same release.
+const QEMU: &str = "qemu-system-x86";
+const QEMU_UTILS: &str = "qemu-utils";
+
+/// Installs what is missing, in one call; says so before.
+pub(crate) fn packages() -> anyhow::Result<()> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !on_path(tool.program)).collect();
+    if missing.is_empty() {
+        println!("    every tool is there");
+        return Ok(());
+    }
+    for tool in &missing {
+        println!("    {} is missing: {} (Debian package {})", tool.program, tool.why, tool.package);
+    }
+    if !on_path("apt-get") {
+        let names: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+        bail!("no apt-get on this machine; install {} by hand", names.join(" "));
+    }
+    println!("    reading the package lists");
+    call(as_root("apt-get").args(["update", "-qq"]))?;
+    let mut packages: Vec<String> = missing.iter().map(|tool| tool.package.to_owned()).collect();
+    if missing.iter().any(|tool| tool.package.starts_with("qemu-")) {
+        pin_qemu(&mut packages)?;
+    }
+    println!("    installing {}", packages.join(" "));
+    let flags = ["install", "-y", "-qq", "--no-install-recommends", "--allow-downgrades"];
+    call(as_root("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(flags).args(&packages))
+}
+
+/// A machine may carry a newer qemu-utils than the repository has (from backports, say). apt would not replace it by
+/// itself and then calls the system emulator uninstallable; so both are named, at the repository's version.
+fn pin_qemu(packages: &mut Vec<String>) -> anyhow::Result<()> {
+    let policy = output(Command::new("apt-cache").args(["policy", QEMU]))?;
+    let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+    let version = candidate
+        .filter(|v| *v != "(none)")
+        .with_context(|| format!("apt knows no package {QEMU}"))?;
+    let offered = output(Command::new("apt-cache").args(["madison", QEMU_UTILS]))?;
+    let versions: Vec<&str> =
+        offered.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim).collect();
+    let same = versions.iter().find(|v| **v == version).or(versions.first());
+    let utils = same.with_context(|| format!("apt knows no package {QEMU_UTILS}"))?;
+    packages.retain(|package| package != QEMU && package != QEMU_UTILS);
+    packages.push(format!("{QEMU}={version}"));
+    packages.push(format!("{QEMU_UTILS}={utils}"));
+    Ok(())
+}
+
+/// Whether a program is on the PATH, or where only root looks for it.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    folders.extend(["/usr/sbin".into(), "/sbin".into()]);
+    folders.iter().any(|folder| folder.join(program).is_file())
+}
+
+/// A command that runs as root: through `sudo` when we are not.
+pub(crate) fn as_root(program: &str) -> Command {
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if is_root || !Path::new("/usr/bin/sudo").exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
+}

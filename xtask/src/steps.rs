@@ -1,0 +1,88 @@
+//! Steps with their seconds, and the table of them at the end.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// The steps of one command, in the order they ran.
+pub(crate) struct Steps {
+    started: Instant,
+    done: Vec<(String, Duration)>,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Steps {
+        Steps { started: Instant::now(), done: Vec::new() }
+    }
+
+    /// Runs a step. When it fails, the table is printed with the failed step last.
+    pub(crate) fn run<T>(
+        &mut self,
+        name: &str,
+        step: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        println!("==> {name}");
+        let started = Instant::now();
+        let result = step();
+        let seconds = started.elapsed();
+        println!("    {name}: {:.1} s\n", seconds.as_secs_f64());
+        match result {
+            Ok(value) => {
+                self.done.push((name.to_owned(), seconds));
+                Ok(value)
+            }
+            Err(error) => {
+                self.done.push((format!("{name} (FAILED)"), seconds));
+                println!("{}", self.table());
+                Err(error.context(format!("step `{name}` failed")))
+            }
+        }
+    }
+
+    /// Seconds of each step and of all.
+    pub(crate) fn table(&self) -> String {
+        let total = ("total".to_owned(), self.started.elapsed());
+        let rows = self.done.iter().chain(std::iter::once(&total));
+        let width = rows.clone().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let mut text = String::new();
+        for (name, duration) in rows {
+            let _ = writeln!(text, "{name:width$}  {:>8.1} s", duration.as_secs_f64());
+        }
+        text
+    }
+}
+
+/// Shows a command, runs it with our own output, and fails when it does.
+pub(crate) fn call(command: &mut Command) -> anyhow::Result<()> {
+    println!("    $ {}", words(command));
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("start `{}`", words(command)))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", words(command));
+    }
+    Ok(())
+}
+
+/// Runs a command and gives its standard output; what it says on the standard error is shown.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("start `{}`", words(command)))?;
+    if !output.status.success() {
+        bail!("`{}` ended with {}", words(command), output.status);
+    }
+    String::from_utf8(output.stdout).context("read its output as UTF-8")
+}
+
+/// A command as a person would type it.
+pub(crate) fn words(command: &Command) -> String {
+    let mut text = command.get_program().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        text.push(' ');
+        text.push_str(&argument.to_string_lossy());
+    }
+    text
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask test`: everything that must hold, cheapest first, and it stops at the first thing that does not.
+
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::Flags;
+use crate::az;
+use crate::places::Places;
+use crate::setup;
+use crate::steps::{Steps, call, output};
+
+/// Tests in targets with this prefix run a whole journey on a real machine. They run last and one at a time.
+const JOURNEYS: &str = "e2e";
+
+pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
+    let mut steps = Steps::new();
+    let (journeys, others) = test_targets(places);
+    let before = tree(places)?;
+
+    if !flags.has("--no-setup") {
+        steps.run("set-up", setup::packages)?;
+    }
+    steps.run("format", || call(&mut places.cargo(&["fmt", "--all", "--check"])))?;
+    let build = ["build", "--workspace", "--all-targets", "--locked"];
+    steps.run("build", || call(&mut places.cargo(&build)))?;
+    steps.run("guests", || call(places.command("guests/build.sh").arg("--warm")))?;
+    steps.run("rules", || {
+        let rules = [
+            "test",
+            "--locked",
+            "--package",
+            "coffre-testkit",
+            "--test",
+            "tidy",
+            "--test",
+            "edges",
+        ];
+        call(&mut places.cargo(&rules))
+    })?;
+    steps.run("tests", || {
+        let mut cargo = tests(places);
+        cargo.args(["--lib", "--bins"]);
+        for name in others.iter().filter(|name| !["tidy", "edges"].contains(&name.as_str())) {
+            cargo.args(["--test", name]);
+        }
+        call(&mut cargo)
+    })?;
+    steps.run("documentation", || {
+        call(
+            places
+                .cargo(&["doc", "--workspace", "--no-deps", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    steps.run("examples in the documentation", || call(tests(places).arg("--doc")))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    steps.run("lints", || call(&mut places.cargo(&clippy)))?;
+    if !journeys.is_empty() {
+        let az = steps.run("Azure command line", || az::find_or_install(places))?;
+        steps.run("journeys", || {
+            let mut cargo = tests(places);
+            cargo.env("COFFRE_AZ", &az);
+            for name in &journeys {
+                cargo.args(["--test", name]);
+            }
+            call(cargo.args(["--", "--test-threads=1"]))
+        })?;
+    }
+    steps.run("clean tree", || {
+        let after = tree(places)?;
+        ensure!(before == after, "the tests changed files of the repository:\n{after}");
+        Ok(())
+    })?;
+
+    println!("{}", steps.table());
+    println!("test: ok");
+    Ok(())
+}
+
+fn tests(places: &Places) -> Command {
+    places.cargo(&["test", "--workspace", "--locked", "--quiet"])
+}
+
+/// Names of the journeys, and of all other integration tests.
+fn test_targets(places: &Places) -> (Vec<String>, Vec<String>) {
+    let mut names: Vec<String> = places
+        .metadata
+        .workspace_packages()
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.is_test())
+        .map(|target| target.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names.into_iter().partition(|name| name.starts_with(JOURNEYS))
+}
+
+/// What git says of the files; a test that writes into the repository shows here.
+fn tree(places: &Places) -> anyhow::Result<String> {
+    output(places.command("git").args(["status", "--porcelain"]))
+}
