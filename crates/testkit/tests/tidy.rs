@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 const LINES_AIMED: usize = 400;
 const LINES_MAX: usize = 800;
 
+/// Lines of a function, from its name to its last brace.
+const FUNCTION_LINES_MAX: usize = 70;
+
 /// Files above the first number. The list may only shrink; a file that got shorter must leave it.
 const LONG_FILES: &[&str] = &[];
 
@@ -29,6 +32,24 @@ const FORBIDDEN_EVERYWHERE: &[(&str, &str)] = &[
     (concat!("/var/tmp/", "coffre"), "path of somebody's machine"),
     (concat!("/ho", "me/"), "path of somebody's machine"),
     (concat!("<<<<", "<<< "), "conflict that was not resolved"),
+];
+
+/// What makes code depend on the machine it runs on. `control` gets time, randomness and data as arguments, and that is
+/// why a test can run its whole life in a loop.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::env",
+    "SystemTime::now",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "Uuid::new_v4",
+    "Uuid::now_v7",
+    "getrandom",
+    "println!",
 ];
 
 struct SourceFile {
@@ -92,6 +113,64 @@ fn files_are_short() {
     }
     for path in LONG_FILES.iter().filter(|path| !ROOT.join(path).exists()) {
         found.push(format!("{path}: is gone, take it off the list"));
+    }
+    none(&found);
+}
+
+#[test]
+fn functions_are_short() {
+    let mut found = Vec::new();
+    for file in FILES.iter().filter(|file| file.path.ends_with(".rs")) {
+        for (name, lines) in functions(&file.text) {
+            if lines > FUNCTION_LINES_MAX {
+                found.push(format!("{}: `{name}` has {lines} lines", file.path));
+            }
+        }
+    }
+    none(&found);
+    let all: usize = FILES.iter().map(|file| functions(&file.text).len()).sum();
+    assert!(all > 200, "only {all} functions were seen: the search for them is broken");
+}
+
+/// Name and length of each function. Trusts rustfmt: the last brace stands under the beginning of the first line.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words: Vec<&str> = code.split([' ', '(', '<']).collect();
+        let qualifiers =
+            ["pub", "pub(crate)", "pub(super)", "async", "const", "unsafe", "crate)", "super)"];
+        let Some(at) = words.iter().position(|word| *word == "fn") else { continue };
+        if at + 1 >= words.len() || !words[..at].iter().all(|word| qualifiers.contains(word)) {
+            continue;
+        }
+        let indent = &line[..line.len() - code.len()];
+        let ends =
+            |line: &&str| line.strip_prefix(indent).is_some_and(|rest| rest.starts_with('}'));
+        let declared_only =
+            |line: &&str| line.ends_with(';') && !line[indent.len()..].starts_with(' ');
+        if let Some(length) =
+            lines[start..].iter().position(|line| ends(line) || declared_only(line))
+        {
+            found.push((words[at + 1].to_owned(), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn control_is_pure() {
+    let mut found = Vec::new();
+    for file in FILES.iter().filter(|file| file.path.starts_with("crates/control/src/")) {
+        // Tests stand at the end and may do what they like.
+        let shipped = file.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        for (number, line) in shipped.enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for needle in IMPURE.iter().filter(|needle| code.contains(**needle)) {
+                found.push(format!("{}:{}: {needle}", file.path, number + 1));
+            }
+        }
     }
     none(&found);
 }
@@ -204,6 +283,8 @@ fn the_documents_of_a_project_are_there() {
 fn the_rules_can_fail() {
     assert!(contains_at_boundary(concat!("see /wo", "rk/x"), concat!("/wo", "rk/")));
     assert!(!contains_at_boundary(concat!("a/wo", "rk/x"), concat!("/wo", "rk/")));
+    let text = "impl X {\n    pub(crate) fn a(\n        x: u8,\n    ) {\n        b();\n    }\n    fn c();\n}\n";
+    assert_eq!(functions(text), [("a".to_owned(), 5), ("c".to_owned(), 1)]);
     assert!(is_path("crates/vault/src/lib.rs") && is_path("docs/adr") && is_path("README.md"));
     assert!(!is_path("cargo xtask test") && !is_path("target/guests") && !is_path("crates/*/src"));
 }
