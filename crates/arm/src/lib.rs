@@ -3,6 +3,23 @@
 //! Its one job: turn requests of Azure's clients into use-cases of `coffre-control`, and their
 //! outcomes into the exact shapes that those clients read. It decides nothing about backups,
 //! and it knows no database, no hypervisor and no block.
+//!
+//! A request goes through [`serve`] (ids, sign-in, permission), finds its entry in the one table
+//! of `route`, and reaches a handler as a `Call`. What the clients need in HTTP is in [`http`],
+//! how nouns look is in [`render`], how they are named in [`names`].
 
+mod call;
+mod handle;
 pub mod http;
+pub mod names;
+mod policy_body;
+pub mod render;
+mod route;
+pub mod serve;
+mod sign_in;
+mod state;
 pub mod token;
+
+pub use serve::router;
+pub use state::ArmState;
+pub use token::{Claims, TokenFault, Tokens};

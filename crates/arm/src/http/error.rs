@@ -1,17 +1,19 @@
 //! The error envelope of Resource Manager: `{"error":{"code","message",…}}`.
 
-use std::borrow::Cow;
-
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use coffre_control::{Class, ErrorCode, Refusal};
 use serde_json::{Value, json};
 
-use super::reply::Reply;
+use super::reply::{RETRY_AFTER_SECS, Reply};
 
 /// A refusal as a client sees it. `az` prints it as `(code) message`.
 #[derive(Debug, Clone)]
-pub struct ArmError {
+pub struct ArmError(Box<Content>);
+
+#[derive(Debug, Clone)]
+struct Content {
     status: StatusCode,
-    code: Cow<'static, str>,
+    code: &'static str,
     message: String,
     target: Option<String>,
     details: Vec<(String, String)>,
@@ -20,19 +22,15 @@ pub struct ArmError {
 
 impl ArmError {
     /// An error with an HTTP status, a code of Azure's, and a sentence for people.
-    pub fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> ArmError {
-        ArmError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ArmError {
+        ArmError(Box::new(Content {
             status,
-            code: code.into(),
+            code,
             message: message.into(),
             target: None,
             details: Vec::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// 400 with `code`.
@@ -70,7 +68,7 @@ impl ArmError {
         let mut error =
             ArmError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", message.to_owned());
         if let Ok(value) = HeaderValue::from_str(&challenge) {
-            error.headers.push((header::WWW_AUTHENTICATE, value));
+            error.0.headers.push((header::WWW_AUTHENTICATE, value));
         }
         error
     }
@@ -86,45 +84,46 @@ impl ArmError {
 
     /// Names the member or the resource that the error is about.
     pub fn target(mut self, target: impl Into<String>) -> ArmError {
-        self.target = Some(target.into());
+        self.0.target = Some(target.into());
         self
     }
 
     /// Adds one finer cause.
     pub fn detail(mut self, code: impl Into<String>, message: impl Into<String>) -> ArmError {
-        self.details.push((code.into(), message.into()));
+        self.0.details.push((code.into(), message.into()));
         self
     }
 
     /// Adds a header to the answer.
     pub fn header(mut self, name: &'static str, value: &'static str) -> ArmError {
-        self.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
+        self.0.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
         self
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable code.
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> &'static str {
+        self.0.code
     }
 
     /// The sentence for people.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The `error` object, as it also stands in operation states.
     pub fn to_json(&self) -> Value {
-        let mut error = json!({ "code": self.code, "message": self.message });
-        if let Some(target) = &self.target {
+        let mut error = json!({ "code": self.0.code, "message": self.0.message });
+        if let Some(target) = &self.0.target {
             error["target"] = json!(target);
         }
-        if !self.details.is_empty() {
+        if !self.0.details.is_empty() {
             error["details"] = self
+                .0
                 .details
                 .iter()
                 .map(|(code, message)| json!({ "code": code, "message": message }))
@@ -136,10 +135,43 @@ impl ArmError {
     /// The whole answer.
     pub fn into_reply(self) -> Reply {
         let body = json!({ "error": self.to_json() });
-        let mut reply = Reply::with_body(self.status, body);
-        for (name, value) in self.headers {
+        let mut reply = Reply::with_body(self.0.status, body);
+        for (name, value) in self.0.headers {
             reply.push_header(name, value);
         }
         reply
     }
+}
+
+impl From<Refusal> for ArmError {
+    fn from(refusal: Refusal) -> ArmError {
+        let class = refusal.code.class();
+        // Holds: the statuses of the classes are valid ones; the fallback is never met.
+        let status =
+            StatusCode::from_u16(class.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Some(fault) = &refusal.fault {
+            tracing::error!(code = %refusal.code, fault = %chain(fault.as_ref()), "a request met a fault of the store");
+        }
+        let mut error = ArmError::new(status, refusal.code.azure(), refusal.message);
+        error.0.target = refusal.target;
+        if class == Class::Unavailable {
+            error = error.header("retry-after", RETRY_AFTER_SECS);
+        }
+        if refusal.code == ErrorCode::ResourceNotFound {
+            error = error.header("x-ms-failure-cause", "gateway");
+        }
+        error
+    }
+}
+
+/// An error with all its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
 }

@@ -1,0 +1,171 @@
+//! One request on its way through a handler: who asks for what, and the helpers that every
+//! handler needs. Whoever holds a [`Call`] has passed authorisation.
+
+use coffre_control::id::SubscriptionId;
+use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
+use coffre_control::port::{self, Tx};
+use coffre_control::{Caller, Cx, ErrorCode, Refusal};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::http::error::ArmError;
+use crate::http::filter::Filter;
+use crate::http::members::Members;
+use crate::http::page;
+use crate::http::query::{Query, clip};
+use crate::http::reply::Reply;
+use crate::names::{VAULT_TYPE, VM_TYPE, VmRef, parse_item_names};
+use crate::route::Params;
+use crate::state::ArmState;
+
+/// One authorised request.
+pub(crate) struct Call<'a> {
+    /// The world.
+    pub(crate) state: &'a ArmState,
+    /// Who asks; the system itself on public routes, whose handlers do nothing in its name.
+    pub(crate) caller: &'a Caller,
+    /// The parameters of the path.
+    pub(crate) params: Params,
+    /// The query.
+    pub(crate) query: Query,
+    /// The path as the client wrote it.
+    pub(crate) path: &'a str,
+    /// The body as it came.
+    pub(crate) raw_body: &'a [u8],
+    /// The body as JSON; an empty object on routes that take none.
+    pub(crate) body: Value,
+    /// The subscription in the path.
+    pub(crate) subscription: Option<Subscription>,
+    /// The resource group in the path, when it exists.
+    pub(crate) group: Option<ResourceGroup>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+impl Call<'_> {
+    /// Runs `work` in a transaction that only reads.
+    pub(crate) fn read<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, Refusal>,
+    ) -> Result<T, ArmError> {
+        Ok(port::read(&*self.state.db, name, work)?)
+    }
+
+    /// Runs a use-case that only looks.
+    pub(crate) fn look<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Tx, &Cx<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, ArmError> {
+        let ids = || (self.state.ids)();
+        let cx = Cx::new(self.caller, self.now, &ids);
+        self.read(name, |tx| work(tx, &cx))
+    }
+
+    /// Runs a use-case in a transaction, and wakes the workers after the commit.
+    pub(crate) fn write<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Tx, &Cx<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, ArmError> {
+        let ids = || (self.state.ids)();
+        let cx = Cx::new(self.caller, self.now, &ids);
+        let done = port::tx(&*self.state.db, name, |tx| work(tx, &cx))?;
+        (self.state.poke)();
+        Ok(done)
+    }
+
+    /// A parameter of the path.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        self.params.get(name)
+    }
+
+    /// The subscription in the path.
+    pub(crate) fn subscription(&self) -> Result<&Subscription, ArmError> {
+        self.subscription.as_ref().ok_or_else(ArmError::internal)
+    }
+
+    /// The id of the subscription in the path.
+    pub(crate) fn subscription_id(&self) -> Result<SubscriptionId, ArmError> {
+        Ok(self.subscription()?.id)
+    }
+
+    /// The resource group in the path.
+    pub(crate) fn group(&self) -> Result<&ResourceGroup, ArmError> {
+        self.group.as_ref().ok_or_else(ArmError::internal)
+    }
+
+    /// The body's members.
+    pub(crate) fn members(&self) -> Result<Members<'_>, ArmError> {
+        Members::of(&self.body)
+    }
+
+    /// The `$filter`.
+    pub(crate) fn filter(&self) -> Result<Filter, ArmError> {
+        Filter::parse(self.query.get("$filter").unwrap_or_default())
+    }
+
+    /// One page of a list.
+    pub(crate) fn page(&self, values: Vec<Value>) -> Result<Reply, ArmError> {
+        page::page(&self.state.public_url, self.path, &self.query, values).map(Reply::ok)
+    }
+
+    /// An absolute URL of ours with the version that the client used.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let version = self.query.get("api-version").unwrap_or_default();
+        format!("{}{path}?api-version={version}", self.state.public_url)
+    }
+
+    /// The vault in the path.
+    pub(crate) fn vault(&self, tx: &mut dyn Tx) -> Result<Vault, Refusal> {
+        let name = self.param("vault");
+        let group = self.group.as_ref();
+        let found = match (self.subscription.as_ref(), group) {
+            (Some(subscription), Some(_)) => tx.vault_named(subscription.id, name)?,
+            _ => None,
+        };
+        let here = |vault: &Vault| group.is_some_and(|g| g.name.eq_ignore_ascii_case(&vault.group));
+        found.filter(here).ok_or_else(|| self.no_resource(VAULT_TYPE, name))
+    }
+
+    /// The VM in the path.
+    pub(crate) fn vm(&self, tx: &mut dyn Tx) -> Result<Vm, Refusal> {
+        let name = self.param("vm");
+        let found = match self.subscription.as_ref() {
+            Some(subscription) => tx.vm_named(subscription.id, self.param("group"), name)?,
+            None => None,
+        };
+        let there = |vm: &Vm| vm.missing_since.is_none();
+        found.filter(there).ok_or_else(|| self.no_resource(VM_TYPE, name))
+    }
+
+    /// The VM that the container and the item in the path name.
+    pub(crate) fn item_names(&self) -> Result<VmRef, ArmError> {
+        if !self.param("fabric").eq_ignore_ascii_case("Azure") {
+            return Err(ArmError::not_found(
+                "BMSUserErrorInvalidFabricName",
+                format!("There is no backup fabric '{}'; use Azure.", clip(self.param("fabric"))),
+            ));
+        }
+        let (container, item) = (self.param("container"), self.param("item"));
+        parse_item_names(container, item).ok_or_else(|| {
+            ArmError::bad_request(
+                "BMSUserErrorInvalidSourceResourceId",
+                format!(
+                    "'{}' in container '{}' is no name of a protected virtual machine. The container is named IaasVMContainer;iaasvmcontainerv2;<group>;<vm> and the item VM;iaasvmcontainerv2;<group>;<vm>.",
+                    clip(item),
+                    clip(container)
+                ),
+            )
+        })
+    }
+
+    /// 404 for a resource in the group of the path.
+    pub(crate) fn no_resource(&self, kind: &str, name: &str) -> Refusal {
+        Refusal::new(
+            ErrorCode::ResourceNotFound,
+            ArmError::resource_not_found(kind, &clip(name), &clip(self.param("group"))).message(),
+        )
+    }
+}

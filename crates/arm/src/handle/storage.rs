@@ -1,0 +1,48 @@
+//! Storage accounts: the folders that receive restored disks.
+
+use coffre_control::Refusal;
+use coffre_control::model::StorageAccount;
+
+use crate::call::Call;
+use crate::http::error::ArmError;
+use crate::http::reply::Reply;
+use crate::names::STORAGE_TYPE;
+use crate::render::resource;
+
+/// GET one storage account
+pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let name = call.param("account");
+    let id = call.subscription_id()?;
+    let group = call.group()?;
+    let account = call.read("show storage account", |tx| {
+        let here = |it: &StorageAccount| it.group.eq_ignore_ascii_case(&group.name);
+        let found = tx.storage_account(id, name)?.filter(here);
+        found.ok_or_else(|| -> Refusal { call.no_resource(STORAGE_TYPE, name) })
+    })?;
+    Ok(Reply::ok(resource::storage_account(&account, &call.state.public_url)))
+}
+
+fn page(call: &Call<'_>, keep: impl Fn(&StorageAccount) -> bool) -> Result<Reply, ArmError> {
+    let id = call.subscription_id()?;
+    let accounts = call.read("list storage accounts", |tx| Ok(tx.storage_accounts(id)?))?;
+    let shown = accounts.iter().filter(|it| keep(it));
+    let url = &call.state.public_url;
+    call.page(shown.map(|it| resource::storage_account(it, url)).collect())
+}
+
+/// GET the storage accounts of a subscription
+pub(crate) fn list_all(call: &Call<'_>) -> Result<Reply, ArmError> {
+    page(call, |_| true)
+}
+
+/// GET the storage accounts of a group
+pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let group = call.group()?;
+    page(call, |it| it.group.eq_ignore_ascii_case(&group.name))
+}
+
+/// GET a classic storage account: there are none, and the commands need to hear that.
+pub(crate) fn show_classic(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let kind = "Microsoft.ClassicStorage/storageAccounts";
+    Err(call.no_resource(kind, call.param("account")).into())
+}

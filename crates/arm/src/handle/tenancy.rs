@@ -1,0 +1,142 @@
+//! Tenants, subscriptions, regions, providers, and the list of all resources.
+
+use std::collections::BTreeSet;
+
+use coffre_control::model::Subscription;
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::http::error::ArmError;
+use crate::http::filter::Filter;
+use crate::http::query::clip;
+use crate::http::reply::Reply;
+use crate::names::region_name;
+use crate::render::resource::{self, Listed};
+
+/// API version that the providers list names; every well-formed one is served.
+const STABLE_VERSION: &str = "2024-11-01";
+
+/// Namespaces and the types below them that this service answers for.
+const PROVIDERS: &[(&str, &[&str])] = &[
+    ("Microsoft.RecoveryServices", &["vaults", "vaults/backupPolicies", "vaults/backupJobs"]),
+    ("Microsoft.Compute", &["virtualMachines"]),
+    ("Microsoft.Storage", &["storageAccounts"]),
+    ("Microsoft.Resources", &["resourceGroups", "subscriptions"]),
+];
+
+/// GET /tenants
+pub(crate) fn tenants(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let subscriptions = call.read("list tenants", |tx| Ok(tx.subscriptions()?))?;
+    let tenants: BTreeSet<_> = subscriptions.iter().map(|it| it.tenant).collect();
+    Ok(Reply::list(tenants.into_iter().map(|id| resource::tenant(id, "Coffre")).collect()))
+}
+
+/// GET /subscriptions
+pub(crate) fn subscriptions(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let found = call.read("list subscriptions", |tx| Ok(tx.subscriptions()?))?;
+    let values: Vec<Value> = found.iter().map(resource::subscription).collect();
+    let count = json!({ "type": "Total", "value": values.len() });
+    Ok(Reply::ok(json!({ "value": values, "count": count })))
+}
+
+/// GET one subscription
+pub(crate) fn subscription(call: &Call<'_>) -> Result<Reply, ArmError> {
+    Ok(Reply::ok(resource::subscription(call.subscription()?)))
+}
+
+/// GET the regions of a subscription
+pub(crate) fn locations(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let subscription = call.subscription()?;
+    let regions = call.read("list regions", |tx| Ok(tx.regions()?))?;
+    Ok(Reply::list(regions.iter().map(|it| resource::region(subscription, it)).collect()))
+}
+
+/// GET all providers
+pub(crate) fn providers(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let regions = region_labels(call)?;
+    let subscription = call.subscription()?;
+    let all =
+        PROVIDERS.iter().map(|(name, types)| provider_body(subscription, name, types, &regions));
+    Ok(Reply::list(all.collect()))
+}
+
+/// GET one provider; POST …/register and …/unregister answer the same.
+pub(crate) fn provider(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let wanted = call.param("namespace");
+    let found = PROVIDERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let Some((name, types)) = found else {
+        return Err(ArmError::not_found(
+            "InvalidResourceNamespace",
+            format!("The resource namespace '{}' is invalid.", clip(wanted)),
+        ));
+    };
+    let regions = region_labels(call)?;
+    Ok(Reply::ok(provider_body(call.subscription()?, name, types, &regions)))
+}
+
+fn region_labels(call: &Call<'_>) -> Result<Vec<String>, ArmError> {
+    let regions = call.read("list regions", |tx| Ok(tx.regions()?))?;
+    Ok(regions.into_iter().map(|it| it.display_name).collect())
+}
+
+fn provider_body(
+    subscription: &Subscription,
+    name: &str,
+    types: &[&str],
+    regions: &[String],
+) -> Value {
+    let kinds = types.iter().map(|kind| {
+        json!({
+            "resourceType": kind,
+            "locations": regions,
+            "apiVersions": [STABLE_VERSION],
+            "defaultApiVersion": STABLE_VERSION,
+            "capabilities": "SupportsTags, SupportsLocation",
+        })
+    });
+    json!({
+        "id": format!("/subscriptions/{}/providers/{name}", subscription.id),
+        "namespace": name,
+        "registrationState": "Registered",
+        "registrationPolicy": "RegistrationFree",
+        "resourceTypes": kinds.collect::<Vec<_>>(),
+    })
+}
+
+/// GET all resources of a subscription, or of a group
+pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let filter = call.filter()?;
+    let id = call.subscription_id()?;
+    let mut listed = call.read("list resources", |tx| {
+        let vaults = tx.vaults(id)?;
+        let accounts = tx.storage_accounts(id)?;
+        let vms = tx.vms(id)?;
+        let vms = vms.iter().filter(|vm| vm.missing_since.is_none()).map(Listed::vm);
+        let rest = accounts.iter().map(Listed::storage_account).chain(vms);
+        Ok(vaults.iter().map(Listed::vault).chain(rest).collect::<Vec<_>>())
+    })?;
+    if let Some(group) = &call.group {
+        listed.retain(|it| it.group.eq_ignore_ascii_case(&group.name));
+    }
+    listed.retain(|it| wanted(it, &filter));
+    call.page(listed.into_iter().map(|it| it.body).collect())
+}
+
+fn wanted(listed: &Listed, filter: &Filter) -> bool {
+    let tag = match (filter.text("tagname"), filter.text("tagvalue")) {
+        (None, _) => true,
+        (Some(name), value) => listed.tags.iter().any(|(key, actual)| {
+            key.eq_ignore_ascii_case(name) && value.is_none_or(|wanted| wanted == actual)
+        }),
+    };
+    let region = filter.text("location").is_none_or(|it| region_name(it) == listed.region);
+    tag && region
+        && filter.allows("resourceGroup", &listed.group)
+        && filter.allows("resourceType", listed.kind)
+        && filter.allows("name", &listed.name)
+}
+
+/// GET the operations that clients may discover; none is listed.
+pub(crate) fn operations(_call: &Call<'_>) -> Result<Reply, ArmError> {
+    Ok(Reply::list(Vec::new()))
+}

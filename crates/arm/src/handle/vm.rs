@@ -1,0 +1,84 @@
+//! Virtual machines.
+
+use coffre_control::model::Vm;
+use coffre_control::usecase::{Power, power_vm};
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::http::error::ArmError;
+use crate::http::reply::Reply;
+use crate::names::{region_name, vm_id};
+use crate::render;
+
+fn wants_instance_view(call: &Call<'_>) -> bool {
+    let expand = call.query.get("$expand").unwrap_or_default();
+    expand.split(',').any(|word| word.trim().eq_ignore_ascii_case("instanceView"))
+}
+
+fn page(call: &Call<'_>, keep: impl Fn(&Vm) -> bool) -> Result<Reply, ArmError> {
+    let id = call.subscription_id()?;
+    let vms = call.read("list virtual machines", |tx| Ok(tx.vms(id)?))?;
+    // `statusOnly=true` asks for the instance view of all machines in one call.
+    let status_only =
+        call.query.get("statusonly").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let view = status_only || wants_instance_view(call);
+    let shown = vms.iter().filter(|vm| vm.missing_since.is_none() && keep(vm));
+    call.page(shown.map(|vm| render::vm::vm(vm, view)).collect::<Vec<Value>>())
+}
+
+/// GET the VMs of a subscription
+pub(crate) fn list_all(call: &Call<'_>) -> Result<Reply, ArmError> {
+    page(call, |_| true)
+}
+
+/// GET the VMs of a group
+pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let group = call.group()?;
+    page(call, |vm| vm.group.eq_ignore_ascii_case(&group.name))
+}
+
+/// GET the VMs of a region
+pub(crate) fn list_in_region(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let region = region_name(call.param("location"));
+    page(call, |vm| vm.region == region)
+}
+
+/// GET one VM
+pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
+    Ok(Reply::ok(render::vm::vm(&vm, wants_instance_view(call))))
+}
+
+/// GET the instance view of one VM
+pub(crate) fn instance_view(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
+    Ok(Reply::ok(render::vm::instance_view(&vm)))
+}
+
+fn power(call: &Call<'_>, power: Power) -> Result<Reply, ArmError> {
+    let (operation, region) = call.write("power virtual machine", |tx, cx| {
+        let vm = call.vm(tx)?;
+        let scope = vm_id(vm.subscription, &vm.group, &vm.name);
+        let accepted = power_vm(tx, cx, vm.id, power, &scope)?;
+        Ok((accepted.operation, vm.region))
+    })?;
+    let path = format!(
+        "/subscriptions/{}/providers/Microsoft.Compute/locations/{region}/operations/{}",
+        call.subscription_id()?,
+        operation.id
+    );
+    let url = call.url(&path);
+    Ok(Reply::accepted().async_operation(&url).location(&format!("{url}&monitor=true")))
+}
+
+/// POST …/start
+pub(crate) fn start(call: &Call<'_>) -> Result<Reply, ArmError> {
+    power(call, Power::Start)
+}
+
+/// POST …/deallocate and …/powerOff: the guest is asked first, unless the client says
+/// `skipShutdown=true`.
+pub(crate) fn stop(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let skip = call.query.get("skipshutdown").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    power(call, Power::Stop { graceful: !skip })
+}

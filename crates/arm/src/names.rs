@@ -1,0 +1,230 @@
+//! Resource ids and the names that Azure Backup builds from other names.
+//!
+//! The clients cut these texts with case-sensitive expressions, so the spelling is part of the
+//! contract. Names go out in their stored casing; the parts of container and item names are in
+//! lower case, as Azure has them.
+
+use coffre_control::id::{JobId, SubscriptionId};
+use coffre_control::model::{ProtectedItem, Vault, Vm};
+
+use crate::http::path::Segments;
+use crate::route;
+
+/// Type of a vault.
+pub const VAULT_TYPE: &str = "Microsoft.RecoveryServices/vaults";
+/// Type of a virtual machine; the commands compare it letter by letter.
+pub const VM_TYPE: &str = "Microsoft.Compute/virtualMachines";
+/// Type of a storage account.
+pub const STORAGE_TYPE: &str = "Microsoft.Storage/storageAccounts";
+
+/// Id of a resource group.
+pub fn group_id(subscription: SubscriptionId, group: &str) -> String {
+    format!("/subscriptions/{subscription}/resourceGroups/{group}")
+}
+
+/// Id of a VM.
+pub fn vm_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
+    format!("{}/providers/{VM_TYPE}/{name}", group_id(subscription, group))
+}
+
+/// Id of a storage account.
+pub fn storage_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
+    format!("{}/providers/{STORAGE_TYPE}/{name}", group_id(subscription, group))
+}
+
+/// Id of a vault.
+pub fn vault_id(vault: &Vault) -> String {
+    format!("{}/providers/{VAULT_TYPE}/{}", group_id(vault.subscription, &vault.group), vault.name)
+}
+
+/// Id of a policy.
+pub fn policy_id(vault: &Vault, name: &str) -> String {
+    format!("{}/backupPolicies/{name}", vault_id(vault))
+}
+
+/// Id of a job.
+pub fn job_id(vault: &Vault, job: JobId) -> String {
+    format!("{}/backupJobs/{job}", vault_id(vault))
+}
+
+/// The part that container and item names share: `iaasvmcontainerv2;{group};{vm}`.
+pub fn vm_part(group: &str, vm: &str) -> String {
+    format!("iaasvmcontainerv2;{};{}", group.to_lowercase(), vm.to_lowercase())
+}
+
+/// Name of the container of a VM.
+pub fn container_name(group: &str, vm: &str) -> String {
+    format!("IaasVMContainer;{}", vm_part(group, vm))
+}
+
+/// Name of the protected item of a VM.
+pub fn item_name(group: &str, vm: &str) -> String {
+    format!("VM;{}", vm_part(group, vm))
+}
+
+/// Id of the container of a VM in a vault.
+pub fn container_id(vault: &Vault, group: &str, vm: &str) -> String {
+    let name = container_name(group, vm);
+    format!("{}/backupFabrics/Azure/protectionContainers/{name}", vault_id(vault))
+}
+
+/// Id of a protected item.
+pub fn item_id(vault: &Vault, item: &ProtectedItem) -> String {
+    let (group, vm) = (&item.vm_group, &item.vm_name);
+    format!("{}/protectedItems/{}", container_id(vault, group, vm), item_name(group, vm))
+}
+
+/// Id of the VM that an item protects; the VM's row, when there is one, knows its casing.
+pub fn source_id(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> String {
+    match vm {
+        Some(vm) => vm_id(vm.subscription, &vm.group, &vm.name),
+        None => vm_id(vault.subscription, &item.vm_group, &item.vm_name),
+    }
+}
+
+/// A VM as an id or an item name refers to it; names in any casing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmRef {
+    /// Resource group.
+    pub group: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Reads the group and the VM from the names of a container and of an item in it. None when
+/// either is malformed or they speak of different VMs.
+pub fn parse_item_names(container: &str, item: &str) -> Option<VmRef> {
+    let from_container = parse_part(container, "iaasvmcontainer")?;
+    let from_item = parse_part(item, "vm")?;
+    let same = from_container.group.eq_ignore_ascii_case(&from_item.group)
+        && from_container.name.eq_ignore_ascii_case(&from_item.name);
+    same.then_some(from_item)
+}
+
+fn parse_part(name: &str, prefix: &str) -> Option<VmRef> {
+    let parts: Vec<&str> = name.split(';').collect();
+    let &[kind, version, group, vm] = parts.as_slice() else { return None };
+    let well_formed = kind.eq_ignore_ascii_case(prefix)
+        && version.eq_ignore_ascii_case("iaasvmcontainerv2")
+        && !group.is_empty()
+        && !vm.is_empty();
+    well_formed.then(|| VmRef { group: group.to_owned(), name: vm.to_owned() })
+}
+
+/// The subscription, the group and the name in the id of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRef {
+    /// Subscription, as written.
+    pub subscription: String,
+    /// Resource group, as written.
+    pub group: String,
+    /// Name, as written.
+    pub name: String,
+}
+
+/// Reads the id of a resource of a type such as [`VM_TYPE`]; casing does not matter.
+pub fn parse_resource_id(id: &str, kind: &str) -> Option<ResourceRef> {
+    let pattern =
+        format!("/subscriptions/{{sub}}/resourceGroups/{{group}}/providers/{kind}/{{name}}");
+    let segments = Segments::parse(id).ok()?;
+    let found = route::match_pattern(&pattern, segments.as_slice())?;
+    let [subscription, group, name] = <[String; 3]>::try_from(found).ok()?;
+    Some(ResourceRef { subscription, group, name })
+}
+
+/// Reads the policy's name from the id of a policy of `vault`; none when it belongs elsewhere.
+pub fn parse_policy_id(id: &str, vault: &Vault) -> Option<String> {
+    let pattern = format!("{}/backupPolicies/{{name}}", vault_id(vault));
+    let segments = Segments::parse(id).ok()?;
+    route::match_pattern(&pattern, segments.as_slice())?.pop()
+}
+
+/// Reads the group's name from the id of a resource group.
+pub fn parse_group_id(id: &str) -> Option<(String, String)> {
+    let segments = Segments::parse(id).ok()?;
+    let found =
+        route::match_pattern("/subscriptions/{sub}/resourceGroups/{group}", segments.as_slice())?;
+    let [subscription, group] = <[String; 2]>::try_from(found).ok()?;
+    Some((subscription, group))
+}
+
+/// A region's name as Azure normalises it: no spaces, lower case (`East US` is `eastus`).
+pub fn region_name(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn item_names_are_read_in_either_casing_and_must_agree() {
+        let upper = parse_item_names(
+            "IaasVMContainer;iaasvmcontainerv2;rg1;vm1",
+            "VM;iaasvmcontainerv2;rg1;vm1",
+        );
+        let lower = parse_item_names(
+            "iaasvmcontainer;iaasvmcontainerv2;RG1;vm1",
+            "vm;iaasvmcontainerv2;rg1;VM1",
+        );
+        assert_eq!(upper, Some(VmRef { group: "rg1".into(), name: "vm1".into() }));
+        assert!(lower.is_some());
+        assert_eq!(
+            parse_item_names(
+                "IaasVMContainer;iaasvmcontainerv2;rg1;vm1",
+                "VM;iaasvmcontainerv2;rg1;vm2"
+            ),
+            None
+        );
+        assert_eq!(
+            parse_item_names(
+                "IaasVMContainer;iaasvmcontainerv2;a;b;vm1",
+                "VM;iaasvmcontainerv2;a;b;vm1"
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn resource_ids_are_read_in_any_casing() {
+        let found = parse_resource_id(
+            "/SUBSCRIPTIONS/s/resourcegroups/G/providers/microsoft.compute/VirtualMachines/v",
+            VM_TYPE,
+        );
+        assert_eq!(
+            found,
+            Some(ResourceRef { subscription: "s".into(), group: "G".into(), name: "v".into() })
+        );
+        assert_eq!(
+            parse_resource_id(
+                "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/v",
+                VM_TYPE
+            ),
+            None
+        );
+        assert_eq!(
+            parse_group_id("/subscriptions/s/resourceGroups/g/"),
+            Some(("s".into(), "g".into()))
+        );
+    }
+
+    #[test]
+    fn regions_lose_spaces_and_capitals() {
+        assert_eq!(region_name("East US 2"), "eastus2");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_is_read_back(group in "[a-z0-9._()-]{1,20}", vm in "[a-z0-9-]{1,20}") {
+            let read = parse_item_names(&container_name(&group, &vm), &item_name(&group, &vm));
+            prop_assert_eq!(read, Some(VmRef { group, name: vm }));
+        }
+
+        #[test]
+        fn reading_never_panics(a in ".{0,80}", b in ".{0,80}") {
+            let _ = parse_item_names(&a, &b);
+            let _ = parse_resource_id(&a, VM_TYPE);
+        }
+    }
+}

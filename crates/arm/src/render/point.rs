@@ -1,0 +1,63 @@
+//! Recovery points.
+
+use coffre_control::model::{PointTier, ProtectedItem, RecoveryPoint, Vault};
+use serde_json::{Value, json};
+
+use super::{put, resource, time};
+use crate::names::item_id;
+use crate::render::vm::size_name;
+
+/// The point.
+pub fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) -> Value {
+    let mut properties = json!({
+        "objectType": "IaasVMRecoveryPoint",
+        "recoveryPointType": point.consistency.azure(),
+        "recoveryPointTime": time(point.time),
+        "recoveryPointAdditionalInfo": point.consistency_reason,
+        "sourceVMStorageType": "NormalStorage",
+        "isSourceVMEncrypted": false,
+        "isInstantIlrSessionActive": false,
+        "recoveryPointTierDetails": tiers(point),
+        "isManagedVirtualMachine": true,
+        "virtualMachineSize": size_name(point.vm.cpus, point.vm.memory_bytes),
+        "originalStorageAccountOption": false,
+        "osType": point.vm.os_type.azure(),
+        "recoveryPointMoveReadinessInfo": {
+            "ArchivedRP": {
+                "isReadyForMove": false,
+                "additionalInfo": "This vault has no archive tier.",
+            },
+        },
+        "securityType": "None",
+        "isPrivateAccessEnabledOnAnyDisk": false,
+        "recoveryPointDiskConfiguration": disks(point),
+    });
+    let mut kept = json!({ "ruleName": point.rule, "isSoftDeleted": false });
+    put(&mut kept, "expiryTime", point.expires.map(|at| json!(time(at))));
+    put(&mut properties, "recoveryPointProperties", Some(kept));
+    resource(
+        format!("{}/recoveryPoints/{}", item_id(vault, item), point.number),
+        &point.number.to_string(),
+        "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints",
+        properties,
+    )
+}
+
+fn tiers(point: &RecoveryPoint) -> Vec<Value> {
+    let tier = |tier: &PointTier| json!({ "type": tier.azure(), "status": "Valid" });
+    point.tiers.iter().map(tier).collect()
+}
+
+fn disks(point: &RecoveryPoint) -> Value {
+    // The OS disk has no number of its own at the surface; Azure shows it as -1.
+    let disk =
+        |lun: Option<u32>, name: &str| json!({ "lun": lun.map_or(-1, i64::from), "name": name });
+    let held = |key: &str| point.disks.iter().any(|disk| disk.key == key);
+    let excluded = point.vm.disks.iter().filter(|it| !held(&it.key));
+    json!({
+        "numberOfDisksIncludedInBackup": point.disks.len(),
+        "numberOfDisksAttachedToVm": point.vm.disks.len(),
+        "includedDiskList": point.disks.iter().map(|it| disk(it.lun, &it.name)).collect::<Vec<_>>(),
+        "excludedDiskList": excluded.map(|it| disk(it.lun, &it.name)).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,162 @@
+//! Subscriptions, groups, regions, storage accounts, and entries of the list of resources.
+
+use coffre_control::model::{Region, ResourceGroup, StorageAccount, Subscription, Vault, Vm};
+use serde_json::{Value, json};
+
+use super::{put, resource};
+use crate::names::{STORAGE_TYPE, VAULT_TYPE, VM_TYPE, group_id, storage_id, vault_id, vm_id};
+
+/// A subscription.
+pub fn subscription(subscription: &Subscription) -> Value {
+    json!({
+        "id": format!("/subscriptions/{}", subscription.id),
+        "subscriptionId": subscription.id,
+        "displayName": subscription.name,
+        "state": "Enabled",
+        "tenantId": subscription.tenant,
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "Internal_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    })
+}
+
+/// A tenant.
+pub fn tenant(id: impl std::fmt::Display, name: &str) -> Value {
+    json!({
+        "id": format!("/tenants/{id}"),
+        "tenantId": id.to_string(),
+        "displayName": name,
+        "defaultDomain": "coffre.local",
+        "domains": ["coffre.local"],
+        "tenantCategory": "Home",
+        "tenantType": "AAD",
+        "countryCode": "",
+    })
+}
+
+/// A resource group.
+pub fn group(group: &ResourceGroup) -> Value {
+    let mut body = resource(
+        group_id(group.subscription, &group.name),
+        &group.name,
+        "Microsoft.Resources/resourceGroups",
+        json!({ "provisioningState": "Succeeded" }),
+    );
+    put(&mut body, "location", Some(json!(group.region)));
+    put(&mut body, "tags", (!group.tags.is_empty()).then(|| json!(group.tags)));
+    body
+}
+
+/// A region.
+pub fn region(subscription: &Subscription, region: &Region) -> Value {
+    let id = format!("/subscriptions/{}/locations/{}", subscription.id, region.name);
+    let paired = region.paired.iter().map(|name| {
+        json!({ "name": name, "id": format!("/subscriptions/{}/locations/{name}", subscription.id) })
+    });
+    json!({
+        "id": id,
+        "name": region.name,
+        "type": "Region",
+        "displayName": region.display_name,
+        "regionalDisplayName": region.display_name,
+        "metadata": {
+            "regionType": "Physical",
+            "regionCategory": "Recommended",
+            "geographyGroup": "Local",
+            "pairedRegion": paired.collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// A storage account; `public_url` is where its (unused) endpoints would be.
+pub fn storage_account(account: &StorageAccount, public_url: &str) -> Value {
+    let mut body = resource(
+        storage_id(account.subscription, &account.group, &account.name),
+        &account.name,
+        STORAGE_TYPE,
+        json!({
+            "provisioningState": "Succeeded",
+            "primaryLocation": account.region,
+            "statusOfPrimary": "available",
+            "supportsHttpsTrafficOnly": true,
+            "primaryEndpoints": { "blob": format!("{public_url}/storage/{}/", account.name) },
+        }),
+    );
+    put(&mut body, "location", Some(json!(account.region)));
+    put(&mut body, "kind", Some(json!("StorageV2")));
+    put(&mut body, "sku", Some(json!({ "name": "Standard_LRS", "tier": "Standard" })));
+    body
+}
+
+/// An entry of the list of all resources, with what a filter may ask about it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The resource group.
+    pub group: String,
+    /// The full type.
+    pub kind: &'static str,
+    /// The name.
+    pub name: String,
+    /// The region.
+    pub region: String,
+    /// Tags by name.
+    pub tags: Vec<(String, String)>,
+    /// The entry.
+    pub body: Value,
+}
+
+impl Listed {
+    /// A vault.
+    pub fn vault(vault: &Vault) -> Listed {
+        let tags = vault.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut listed = Listed::new(
+            vault_id(vault),
+            &vault.group,
+            VAULT_TYPE,
+            &vault.name,
+            &vault.region,
+            tags,
+        );
+        put(&mut listed.body, "sku", Some(json!({ "name": "Standard" })));
+        listed
+    }
+
+    /// A VM.
+    pub fn vm(vm: &Vm) -> Listed {
+        let id = vm_id(vm.subscription, &vm.group, &vm.name);
+        Listed::new(id, &vm.group, VM_TYPE, &vm.name, &vm.region, Vec::new())
+    }
+
+    /// A storage account.
+    pub fn storage_account(account: &StorageAccount) -> Listed {
+        let id = storage_id(account.subscription, &account.group, &account.name);
+        let (group, name) = (&account.group, &account.name);
+        Listed::new(id, group, STORAGE_TYPE, name, &account.region, Vec::new())
+    }
+
+    fn new(
+        id: String,
+        group: &str,
+        kind: &'static str,
+        name: &str,
+        region: &str,
+        tags: Vec<(String, String)>,
+    ) -> Listed {
+        let mut body = json!({ "id": id, "name": name, "type": kind, "location": region });
+        let map: serde_json::Map<_, _> =
+            tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        put(&mut body, "tags", (!map.is_empty()).then_some(Value::Object(map)));
+        Listed {
+            group: group.to_owned(),
+            kind,
+            name: name.to_owned(),
+            region: region.to_owned(),
+            tags,
+            body,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What the surface is given by whoever runs it.
+
+use std::sync::Arc;
+
+use coffre_control::port::Db;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::token::Tokens;
+
+/// The world around the surface. Cheap to clone.
+#[derive(Clone)]
+pub struct ArmState {
+    /// The store.
+    pub db: Arc<dyn Db>,
+    /// Tells the time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Gives ids that were never used.
+    pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    /// Signs and checks tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Tells the workers that there may be something to do.
+    pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// Where clients reach this service: `https://host:port`, no slash at the end.
+    pub public_url: String,
+}
+
+impl ArmState {
+    /// Authority of the style that needs no further setting in the clients (`…/adfs`).
+    pub fn authority(&self) -> String {
+        format!("{}/adfs", self.public_url)
+    }
+
+    /// Audience of access tokens.
+    pub fn audience(&self) -> String {
+        format!("{}/", self.public_url)
+    }
+}
+
+impl std::fmt::Debug for ArmState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArmState").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
