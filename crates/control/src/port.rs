@@ -227,8 +227,8 @@ pub trait Tx {
     /// [`StoreFault::Exists`]. The row is replaced only when etag and lease epoch are those that
     /// were read.
     fn put_job(&mut self, row: &mut Job) -> Result<(), StoreFault>;
-    /// Leases the oldest job that has not ended, is due, and is not leased by somebody else whose
-    /// lease holds: sets owner, end (`now + ttl`) and the next epoch.
+    /// Leases the job that is due longest, has not ended, and is not leased, or by a lease that
+    /// has run out: sets owner, end (`now + ttl`) and the next epoch. One owner may hold many.
     fn job_lease(
         &mut self,
         owner: Uuid,

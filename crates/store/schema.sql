@@ -1,0 +1,154 @@
+CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    time INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE item (
+    id TEXT NOT NULL PRIMARY KEY,
+    vault TEXT NOT NULL REFERENCES vault (id),
+    vm TEXT NOT NULL,
+    vm_group TEXT NOT NULL COLLATE NOCASE,
+    vm_name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX item_name ON item (vault, vm_group, vm_name);
+
+CREATE UNIQUE INDEX item_vm ON item (vm);
+
+CREATE TABLE job (
+    id TEXT NOT NULL PRIMARY KEY,
+    vault TEXT,
+    item TEXT,
+    vm TEXT,
+    operation TEXT NOT NULL COLLATE NOCASE,
+    status TEXT NOT NULL,
+    ended INTEGER NOT NULL CHECK (ended IN (0, 1)),
+    created INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    lease_owner TEXT,
+    lease_until INTEGER,
+    epoch INTEGER NOT NULL,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX job_created ON job (created);
+
+CREATE INDEX job_item ON job (item, created);
+
+CREATE INDEX job_running ON job (due) WHERE ended = 0;
+
+CREATE UNIQUE INDEX job_running_item ON job (item) WHERE ended = 0 AND item IS NOT NULL;
+
+CREATE INDEX job_vault ON job (vault, created);
+
+CREATE INDEX job_vm ON job (vm, created);
+
+CREATE TABLE migration (
+    number INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE operation (
+    id TEXT NOT NULL PRIMARY KEY,
+    created INTEGER NOT NULL,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX operation_created ON operation (created);
+
+CREATE TABLE point (
+    id TEXT NOT NULL PRIMARY KEY,
+    item TEXT NOT NULL REFERENCES item (id),
+    number INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX point_number ON point (item, number);
+
+CREATE INDEX point_time ON point (item, time);
+
+CREATE TABLE policy (
+    vault TEXT NOT NULL REFERENCES vault (id) ON DELETE CASCADE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    PRIMARY KEY (vault, name)
+) STRICT;
+
+CREATE TABLE principal (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX principal_name ON principal (name);
+
+CREATE TABLE region (
+    name TEXT NOT NULL PRIMARY KEY COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE resource_group (
+    subscription TEXT NOT NULL REFERENCES subscription (id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    PRIMARY KEY (subscription, name)
+) STRICT;
+
+CREATE TABLE setting (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE storage_account (
+    subscription TEXT NOT NULL,
+    name TEXT NOT NULL COLLATE NOCASE,
+    resource_group TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    PRIMARY KEY (subscription, name),
+    FOREIGN KEY (subscription, resource_group) REFERENCES resource_group (subscription, name)
+) STRICT;
+
+CREATE TABLE subscription (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE vault (
+    id TEXT NOT NULL PRIMARY KEY,
+    subscription TEXT NOT NULL,
+    resource_group TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    FOREIGN KEY (subscription, resource_group) REFERENCES resource_group (subscription, name)
+) STRICT;
+
+CREATE UNIQUE INDEX vault_name ON vault (subscription, name);
+
+CREATE TABLE vm (
+    id TEXT NOT NULL PRIMARY KEY,
+    subscription TEXT NOT NULL,
+    resource_group TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    FOREIGN KEY (subscription, resource_group) REFERENCES resource_group (subscription, name)
+) STRICT;
+
+CREATE UNIQUE INDEX vm_name ON vm (subscription, resource_group, name);

@@ -1,0 +1,36 @@
+//! Protected items.
+
+use coffre_control::model::ProtectedItem;
+use rusqlite::types::Value;
+
+use crate::row::{Row, Table, text};
+
+pub(crate) const ALL: &str = "SELECT doc FROM item WHERE vault = ?1 ORDER BY vm_name, vm_group";
+pub(crate) const ONE: &str = "SELECT doc FROM item WHERE id = ?1";
+pub(crate) const NAMED: &str =
+    "SELECT doc FROM item WHERE vault = ?1 AND vm_group = ?2 AND vm_name = ?3";
+pub(crate) const OF_VM: &str = "SELECT doc FROM item WHERE vm = ?1";
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[ALL, ONE, NAMED, OF_VM];
+
+impl Row for ProtectedItem {
+    const TABLE: &'static Table = &Table {
+        name: "item",
+        noun: "protected item",
+        columns: &["id", "vault", "vm", "vm_group", "vm_name"],
+        identity: 1,
+    };
+    fn columns(&self) -> Vec<Value> {
+        vec![
+            text(self.id),
+            text(self.vault),
+            text(self.vm),
+            text(&self.vm_group),
+            text(&self.vm_name),
+        ]
+    }
+    fn etag(&mut self) -> &mut u64 {
+        &mut self.etag
+    }
+}
