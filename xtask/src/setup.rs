@@ -1,7 +1,7 @@
 //! The Debian packages that tests and demo need.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
@@ -31,8 +31,6 @@ const TOOLS: &[Tool] = &[
     tool("zstd", "zstd", "unpacks the kernel of the guests"),
     tool("python3", "python3", "builds the guests"),
     tool("flock", "util-linux", "lets one build of the guests run at a time"),
-    tool("cc", "gcc", "compiles the C parts of SQLite, zstd and TLS"),
-    tool("make", "make", "compiles the C parts of TLS"),
     tool("git", "git", "tells whether a test left something behind"),
 ];
 
@@ -62,7 +60,10 @@ pub(crate) fn packages() -> anyhow::Result<()> {
     }
     println!("    installing {}", packages.join(" "));
     let flags = ["install", "-y", "-qq", "--no-install-recommends", "--allow-downgrades"];
-    call(as_root("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(flags).args(&packages))
+    let mut install = as_root("apt-get");
+    // A hundred lines of unpacking help nobody; errors come on the other stream.
+    install.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+    call(install.args(flags).args(&packages))
 }
 
 /// A machine may carry a newer qemu-utils than the repository has (from backports, say). apt would not replace it by
