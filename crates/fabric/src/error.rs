@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::nbd::NbdError;
+use crate::qmp::QmpError;
+
 /// Result of this room.
 pub type Result<T, E = FabricError> = std::result::Result<T, E>;
 
@@ -94,6 +97,36 @@ pub enum FabricError {
         /// The limit.
         after: Duration,
     },
+    /// QEMU could not be asked, or refused.
+    #[error("asking QEMU of the machine {machine}")]
+    Qmp {
+        /// Name of the machine.
+        machine: String,
+        /// Why.
+        #[source]
+        source: QmpError,
+    },
+    /// The guest agent could not be asked, or refused.
+    #[error("asking the guest agent of the machine {machine}")]
+    Agent {
+        /// Name of the machine.
+        machine: String,
+        /// Why.
+        #[source]
+        source: QmpError,
+    },
+    /// A disk could not be read or written over NBD.
+    #[error("moving data of the disk {disk}")]
+    Nbd {
+        /// Key of the disk, or path of the image.
+        disk: String,
+        /// Why.
+        #[source]
+        source: NbdError,
+    },
+    /// An earlier restore's old image was neither confirmed nor put back.
+    #[error("the old image {0} of an earlier restore is still kept")]
+    OldImageKept(PathBuf),
     /// A tool of QEMU failed.
     #[error("{program} failed: {output}")]
     Tool {
@@ -131,6 +164,9 @@ impl FabricError {
             Self::SnapshotLost { .. }
             | Self::ScratchFull { .. }
             | Self::NbdServerBusy(_)
+            | Self::Qmp { .. }
+            | Self::Agent { .. }
+            | Self::Nbd { .. }
             | Self::Timeout { .. } => true,
             Self::Config(_)
             | Self::UnknownMachine(_)
@@ -141,6 +177,7 @@ impl FabricError {
             | Self::NotRunning(_)
             | Self::StartFailed { .. }
             | Self::SnapshotExists { .. }
+            | Self::OldImageKept(_)
             | Self::Tool { .. }
             | Self::Io { .. } => false,
         }

@@ -10,11 +10,15 @@
 mod error;
 mod extent;
 mod machine;
+mod process;
 mod snapshot;
+mod tool;
 
+pub mod agent;
 pub mod image;
 pub mod nbd;
 pub mod qemu;
+pub mod qmp;
 
 pub use error::{FabricError, Result};
 pub use extent::{ByteRange, Extent};

@@ -1,5 +1,7 @@
 //! Our NBD client against the servers of others: qemu-nbd and nbdkit.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
 //! What several suites need: tools that must be there, and processes that end with their test.
 #![allow(dead_code, reason = "each suite uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+pub(crate) mod host;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

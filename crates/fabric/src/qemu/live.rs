@@ -1,0 +1,264 @@
+//! Taking a point in time of a machine that runs.
+//!
+//! Everything slow is made before the guest is frozen: the note, the scratch images and their
+//! nodes, the NBD server. Inside the frozen moment there is one QMP transaction over all disks:
+//! a new bitmap begins to record, the parent's stops, and a job begins to copy what the guest is
+//! about to overwrite into the scratch image. Then the guest thaws and the scratch nodes, which
+//! read through to the disks, are exported.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::bitmap::{self, ParentFacts};
+use super::discover::LiveDisk;
+use super::machine::QemuMachine;
+use super::names;
+use super::note::{DiskNote, Mode, Note, Stage, Taken};
+use super::reader;
+use crate::agent::{self, FreezeOutcome};
+use crate::qmp::{QmpClient, QmpError};
+use crate::{
+    Consistency, FabricError, FreezeWish, ImageFormat, OsType, Result, SnapshotReport,
+    SnapshotRequest, tool,
+};
+
+/// How long the guest stays frozen for a transaction that does not end. It takes milliseconds
+/// unless the storage under a disk hangs.
+const TRANSACTION_FROZEN_MAX: Duration = Duration::from_secs(5);
+
+/// How long a transaction may take altogether.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Takes the point. What a failure leaves is for the caller to release.
+pub(super) fn take(
+    machine: &QemuMachine,
+    qmp: &Arc<QmpClient>,
+    request: &SnapshotRequest,
+) -> Result<SnapshotReport> {
+    let disks = machine.live_disks(qmp)?;
+    let mut note = new_note(machine, qmp, request, &disks)?;
+    check_scratch(&request.scratch, machine.scratch_free_bytes())?;
+    let notes = machine.paths().notes();
+    notes.write(&note)?;
+    prepare(machine, qmp, &note, &disks)?;
+    let actions = actions(machine, qmp, &note, &disks)?;
+    let (taken, thawed) = point_in_time(machine, qmp, actions, request.freeze)?;
+    note.taken = Some(taken);
+    note.freezing = !thawed;
+    notes.write(&note)?;
+    let door = machine.watch(qmp, &note)?;
+    for (index, (disk, live)) in note.disks.iter().zip(&disks).enumerate() {
+        let parent = note.parent.filter(|_| disk.unknown.is_none()).map(names::bitmap);
+        let bitmap = parent.as_deref().map(|bitmap| (live.node.as_str(), bitmap));
+        let (export, node) = (names::job(note.point, index), names::node(note.point, index));
+        machine.ask(qmp.add_export(&export, &node, bitmap))?;
+    }
+    note.stage = Stage::Ready;
+    notes.write(&note)?;
+    let report = reader::report(&note, door.changes(&note)?);
+    Ok(report.expect("the note says what was taken since a few lines"))
+}
+
+fn new_note(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    request: &SnapshotRequest,
+    disks: &[LiveDisk],
+) -> Result<Note> {
+    let nodes = machine.ask(qmp.nodes())?;
+    let parent_note = match request.parent {
+        Some(parent) => machine.paths().notes().read(parent)?,
+        None => None,
+    };
+    let elsewhere =
+        request.parent.is_some_and(|parent| bitmap::on_passive_node(&nodes, disks, parent));
+    let describe = |disk: &LiveDisk| {
+        let on = |parent| bitmap::on_node(&nodes, &disk.node, parent);
+        let facts = ParentFacts {
+            parent: request.parent,
+            note: parent_note.as_ref(),
+            bitmap: request.parent.and_then(on),
+            elsewhere,
+        };
+        DiskNote {
+            key: disk.info.key.clone(),
+            path: disk.info.path.clone(),
+            format: disk.info.format,
+            size_bytes: disk.info.size_bytes,
+            unknown: bitmap::doubt(&disk.info, &facts),
+        }
+    };
+    Ok(Note {
+        point: request.point,
+        parent: request.parent,
+        stage: Stage::Preparing,
+        mode: Mode::Live,
+        freezing: request.freeze.ask,
+        scratch: request.scratch.clone(),
+        disks: disks.iter().map(describe).collect(),
+        taken: None,
+        broken: None,
+    })
+}
+
+/// Refuses to begin with little room for what the guest overwrites.
+fn check_scratch(folder: &Path, need_bytes: u64) -> Result<()> {
+    let free_bytes = free_bytes(folder)?;
+    if free_bytes < need_bytes {
+        return Err(FabricError::ScratchFull { folder: folder.to_owned(), free_bytes, need_bytes });
+    }
+    Ok(())
+}
+
+/// Bytes that are free in the file system of a folder.
+pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
+    let stat = rustix::fs::statvfs(folder)
+        .map_err(|error| FabricError::io("looking at", folder)(error.into()))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn prepare(machine: &QemuMachine, qmp: &QmpClient, note: &Note, disks: &[LiveDisk]) -> Result<()> {
+    for (index, live) in disks.iter().enumerate() {
+        let file = note.scratch.join(names::scratch_file(note.point, index));
+        if file.exists() {
+            fs::remove_file(&file).map_err(FabricError::io("removing", &file))?;
+        }
+        tool::create_qcow2(&file, live.info.size_bytes)?;
+        let node = names::node(note.point, index);
+        machine.ask(qmp.add_overlay(&node, &file, &live.node))?;
+    }
+    start_nbd_server(machine, qmp)
+}
+
+/// Starts the NBD server of QEMU, or goes on with ours that runs already. There is one for each
+/// process, and QEMU does not tell where it listens: it is ours if somebody listens at our place.
+fn start_nbd_server(machine: &QemuMachine, qmp: &QmpClient) -> Result<()> {
+    machine.paths().create_runtime_folder()?;
+    let socket = machine.paths().nbd_socket();
+    if listens(&socket) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(&socket);
+    match qmp.start_nbd_server(&socket) {
+        Err(error) if error.refusal().is_some_and(|text| text.contains("already running")) => {
+            Err(FabricError::NbdServerBusy(machine.name().to_owned()))
+        }
+        other => machine.ask(other),
+    }
+}
+
+/// Whether somebody accepts connections on a socket.
+pub(super) fn listens(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
+
+/// The transaction: all disks at one moment, or none.
+fn actions(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    note: &Note,
+    disks: &[LiveDisk],
+) -> Result<Vec<Value>> {
+    // A QEMU that can shall give up the copy and not the guest when the scratch space ends.
+    let break_copy = machine.ask(qmp.has_argument("blockdev-backup", "on-cbw-error"))?;
+    let mut actions = Vec::new();
+    for (index, (disk, live)) in note.disks.iter().zip(disks).enumerate() {
+        let mut action = |kind: &str, data: Value| {
+            actions.push(json!({ "type": kind, "data": data }));
+        };
+        let persistent = disk.format == ImageFormat::Qcow2;
+        action(
+            "block-dirty-bitmap-add",
+            json!({
+                "node": live.node, "name": names::bitmap(note.point), "persistent": persistent,
+            }),
+        );
+        if let (Some(parent), None) = (note.parent, &disk.unknown) {
+            let data = json!({ "node": live.node, "name": names::bitmap(parent) });
+            action("block-dirty-bitmap-disable", data);
+        }
+        let mut data = json!({
+            "job-id": names::job(note.point, index), "device": live.node,
+            "target": names::node(note.point, index), "sync": "none",
+        });
+        if break_copy {
+            data["on-cbw-error"] = json!("break-snapshot");
+        }
+        action("blockdev-backup", data);
+    }
+    Ok(actions)
+}
+
+/// Freezes, runs the transaction, thaws. Gives what to say about it and whether the guest is
+/// surely thawed.
+fn point_in_time(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    actions: Vec<Value>,
+    wish: FreezeWish,
+) -> Result<(Taken, bool)> {
+    let running = machine.ask(qmp.status())?.running;
+    let _channel = machine.agent_channel();
+    let frozen = match running {
+        true => agent::freeze(machine.agent_socket(), wish),
+        false => FreezeOutcome::Not("the machine is paused".to_owned()),
+    };
+    let pending = machine.ask(qmp.begin("transaction", json!({ "actions": actions })))?;
+    let taken_unix_ms = unix_ms();
+    let mut result = pending.wait(TRANSACTION_FROZEN_MAX);
+    let in_time = !matches!(result, Err(QmpError::Timeout { .. }));
+    let (consistency, reason, freeze_window, thawed) = match frozen {
+        FreezeOutcome::Not(reason) => (Consistency::Crash, reason, None, true),
+        FreezeOutcome::Frozen(frozen) => judge(frozen.thaw(), in_time, machine.os_type()),
+    };
+    if !in_time {
+        result = pending.wait(TRANSACTION_TIMEOUT);
+    }
+    machine.ask(result)?;
+    Ok((Taken { consistency, reason, freeze_window, taken_unix_ms }, thawed))
+}
+
+/// How whole the point is, given how the freeze ended.
+fn judge(
+    thawed: Result<agent::Thawed, String>,
+    in_time: bool,
+    os_type: OsType,
+) -> (Consistency, String, Option<Duration>, bool) {
+    let crash = |reason: &str, window| (Consistency::Crash, reason.to_owned(), window, true);
+    match thawed {
+        Err(reason) => (Consistency::Crash, reason, None, false),
+        Ok(agent::Thawed { window, .. }) if !in_time => {
+            crash("QEMU took too long while the guest was frozen", Some(window))
+        }
+        Ok(agent::Thawed { window, file_systems: Some(0) }) => {
+            crash("somebody thawed the guest before the point was taken", Some(window))
+        }
+        Ok(agent::Thawed { window, file_systems: None }) => {
+            crash("the guest agent did not tell whether it was frozen all the time", Some(window))
+        }
+        Ok(agent::Thawed { window, file_systems: Some(_) }) => match os_type {
+            OsType::Linux => (
+                Consistency::FileSystem,
+                "the guest agent froze the file systems".to_owned(),
+                Some(window),
+                true,
+            ),
+            OsType::Windows => (
+                Consistency::Application,
+                "the guest agent took a volume shadow copy".to_owned(),
+                Some(window),
+                true,
+            ),
+        },
+    }
+}
+
+/// This host's clock.
+pub(super) fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
