@@ -16,6 +16,8 @@ use crate::steps::{Steps, call, output};
 struct Ready {
     /// The `coffre` program.
     coffre: PathBuf,
+    /// Drives and judges the workload of the debian guest: `crates/testkit/examples/workload.rs` says how.
+    workload: PathBuf,
     /// The folder with the guests; `guests.json` in it describes them.
     guests: PathBuf,
     /// The Azure command line, when it is on the PATH or was asked for.
@@ -37,12 +39,22 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     let (profile, folder) =
         if flags.has("--release") { ("release", "release") } else { ("dev", "debug") };
     let build = ["build", "--locked", "--package", "coffre-cli", "--profile", profile];
-    steps.run("build", || call(&mut places.cargo(&build)))?;
+    let workload = ["build", "--locked", "--package", "coffre-testkit", "--example", "workload"];
+    steps.run("build", || {
+        call(&mut places.cargo(&build))?;
+        call(&mut places.cargo(&workload))
+    })?;
     let guests = steps.run("guests", || {
         let printed = output(&mut places.command("guests/build.sh")).context("build the guests")?;
         Ok(PathBuf::from(printed.trim_end()))
     })?;
-    let ready = Ready { coffre: places.coffre(folder)?, guests, az, keep: flags.has("--keep") };
+    let ready = Ready {
+        coffre: places.built(&format!("{folder}/coffre"))?,
+        workload: places.built("debug/examples/workload")?,
+        guests,
+        az,
+        keep: flags.has("--keep"),
+    };
     steps.run("journey", || journey::run(&ready))?;
     println!("{}", steps.table());
     println!("demo: ok");

@@ -45,9 +45,9 @@ impl Places {
         command
     }
 
-    /// The built `coffre` program.
-    pub(crate) fn coffre(&self, profile: &str) -> anyhow::Result<PathBuf> {
-        let path = self.target.join(profile).join("coffre");
+    /// A program that was built, by its path in the folder that cargo builds in.
+    pub(crate) fn built(&self, path: &str) -> anyhow::Result<PathBuf> {
+        let path = self.target.join(path);
         ensure!(path.is_file(), "{} was not built", path.display());
         Ok(path)
     }

@@ -31,6 +31,10 @@
 //! # }
 //! ```
 //!
+//! The truth of a moment, to compare a recovery point with: [`Machine::pause`], take the point,
+//! [`Machine::copy_disk`], [`Machine::unpause`]; later [`first_difference`] of that copy and the restored image.
+//! `examples/workload.rs` drives the workload of a machine that the harness did not start.
+//!
 //! The first test that asks for a guest builds it with `guests/build.sh` (a few seconds; cached in `target/guests`).
 //! `COFFRE_KEEP_MACHINES=1` keeps the folder of each machine (disks, serial log) for a look afterwards.
 
@@ -41,7 +45,7 @@ mod wire;
 mod workload;
 
 pub use guest::{Guest, GuestDisk, GuestFiles, Guests};
-pub use machine::{Format, Machine, MachineBuilder, MachineDisk};
+pub use machine::{Format, Machine, MachineBuilder, MachineDisk, first_difference};
 pub use shell::{Output, Shell};
 pub use wire::{CallError, Qmp};
 pub use workload::{DatabaseReport, Manifest, Promise, Scribbler, Workload};

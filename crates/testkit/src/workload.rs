@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::shell::Shell;
 
@@ -17,7 +17,7 @@ pub struct Workload {
 }
 
 /// Hash by path of the files that do not change any more.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest(
     /// Absolute path in the guest to SHA-256 in hex.
     pub BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub struct DatabaseReport {
 }
 
 /// What had reached the disks when it was taken, so every later recovery point must hold it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Promise {
     /// Rows up to this number were committed and acknowledged.
     pub rows: u64,

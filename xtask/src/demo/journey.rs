@@ -5,6 +5,6 @@ use anyhow::bail;
 use super::Ready;
 
 pub(super) fn run(ready: &Ready) -> anyhow::Result<()> {
-    let _ = (&ready.coffre, &ready.guests, &ready.az, ready.keep);
+    let _ = (&ready.coffre, &ready.workload, &ready.guests, &ready.az, ready.keep);
     bail!("the journey is not written yet")
 }

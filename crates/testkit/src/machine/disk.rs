@@ -1,5 +1,7 @@
 //! The disks of a machine and the images they are made from.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -62,6 +64,16 @@ pub(super) fn copy_image(base: &Path, path: &Path, format: Format) -> anyhow::Re
     run(command)
 }
 
+/// Reads an image that QEMU may hold open.
+pub(super) fn copy_shared_image(from: &Path, format: Format, to: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new("qemu-img");
+    command
+        .args(["convert", "-q", "--force-share", "-f", format.name(), "-O", "raw"])
+        .arg(from)
+        .arg(to);
+    run(command)
+}
+
 pub(super) fn blank_image(path: &Path, size_bytes: u64, format: Format) -> anyhow::Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", format.name()]).arg(path).arg(size_bytes.to_string());
@@ -79,4 +91,43 @@ fn run(mut command: Command) -> anyhow::Result<()> {
         String::from_utf8_lossy(&output.stderr).trim_end()
     );
     Ok(())
+}
+
+/// Compares two raw images. `None`: the same bytes; else the offset of the first byte that differs (the length of the
+/// shorter one when it is the beginning of the other).
+///
+/// # Errors
+/// When one cannot be read.
+pub fn first_difference(a: &Path, b: &Path) -> anyhow::Result<Option<u64>> {
+    let open = |path: &Path| File::open(path).with_context(|| format!("open {}", path.display()));
+    let (mut a, mut b) = (open(a)?, open(b)?);
+    let (mut buffer_a, mut buffer_b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let mut offset = 0;
+    loop {
+        let (read_a, read_b) =
+            (read_full(&mut a, &mut buffer_a)?, read_full(&mut b, &mut buffer_b)?);
+        let both = read_a.min(read_b);
+        if buffer_a[..both] != buffer_b[..both] {
+            let equal = std::iter::zip(&buffer_a, &buffer_b).take_while(|(x, y)| x == y).count();
+            return Ok(Some(offset + equal as u64));
+        }
+        offset += both as u64;
+        if read_a != read_b {
+            return Ok(Some(offset));
+        }
+        if both < buffer_a.len() {
+            return Ok(None);
+        }
+    }
+}
+
+fn read_full(file: &mut File, buffer: &mut [u8]) -> anyhow::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::builder::MachineBuilder;
-pub use self::disk::{Format, MachineDisk};
+pub use self::disk::{Format, MachineDisk, first_difference};
 use crate::guest::{Guest, Guests};
 use crate::shell::Shell;
 use crate::wire::Qmp;
@@ -230,6 +230,18 @@ impl Machine {
             .iter()
             .find(|disk| disk.name == name)
             .expect("the machine has a disk of this name")
+    }
+
+    /// Copies what a disk holds to a new raw file: the truth that a backup of this moment is compared with.
+    ///
+    /// # Errors
+    /// When the machine is running: what the disk holds changes then. Pause it, or turn it off.
+    pub fn copy_disk(&self, name: &str, to: &Path) -> anyhow::Result<()> {
+        // QEMU drains and flushes all disks when it stops the processors, so the file is complete.
+        let still = self.running.is_none() || self.status()? == "paused";
+        ensure!(still, "pause the machine before its disks are copied");
+        let disk = self.disk(name);
+        disk::copy_shared_image(&disk.path, disk.format, to)
     }
 
     /// What the guest wrote to its serial console.

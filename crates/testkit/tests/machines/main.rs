@@ -1,6 +1,6 @@
 //! The guests themselves: they boot, they can be driven, and the workload keeps its word.
 
-use coffre_testkit::{Format, Guest, Machine, Scribbler, Workload};
+use coffre_testkit::{Format, Guest, Machine, Scribbler, Shell, Workload, first_difference};
 use serde_json::json;
 
 #[test]
@@ -40,7 +40,7 @@ fn the_power_button_shuts_tiny_down() {
 fn the_harness_sees_into_a_frozen_guest() {
     let machine = Machine::warm(Guest::Tiny).unwrap();
     let scribbler = Scribbler::start(machine.shell(), "/mnt/vda").unwrap();
-    let agent = coffre_testkit::Shell::at(&machine.agent_socket());
+    let agent = Shell::at(&machine.agent_socket());
     assert_eq!(agent.agent("guest-fsfreeze-freeze", &json!({})).unwrap(), 2);
     // The writer hangs at the frozen file system: once it stands, it stands until the thaw.
     let mut frozen = scribbler.blocks().unwrap();
@@ -53,6 +53,26 @@ fn the_harness_sees_into_a_frozen_guest() {
     scribbler.stop().unwrap();
     let log = machine.shell().check("cat /run/fsfreeze-hook.log").unwrap();
     assert_eq!(log.lines().count(), 2, "{log}");
+}
+
+#[test]
+fn a_paused_disk_is_the_truth_of_that_moment() {
+    let machine = Machine::warm(Guest::Tiny).unwrap();
+    let scribbler = Scribbler::start(machine.shell(), "/mnt/vda").unwrap();
+    let copy = |name: &str| {
+        let path = machine.folder().join(name);
+        machine.copy_disk("first", &path).map(|()| path)
+    };
+    assert!(copy("running.raw").is_err(), "a running disk was copied");
+    machine.pause().unwrap();
+    let (one, two) = (copy("one.raw").unwrap(), copy("two.raw").unwrap());
+    assert_eq!(first_difference(&one, &two).unwrap(), None);
+    machine.unpause().unwrap();
+    let written = scribbler.blocks().unwrap();
+    scribbler.wait_for_blocks(written + 5).unwrap();
+    scribbler.stop().unwrap();
+    machine.pause().unwrap();
+    assert!(first_difference(&one, &copy("three.raw").unwrap()).unwrap().is_some());
 }
 
 #[test]
