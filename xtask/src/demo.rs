@@ -1,25 +1,24 @@
 //! `cargo xtask demo`: everything the demonstration needs is set up and built here; what it shows is in `journey`.
 
 mod journey;
+mod table;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use coffre_testkit::Guests;
 
 use crate::Flags;
 use crate::az;
 use crate::places::Places;
 use crate::setup;
-use crate::steps::{Steps, call, output};
+use crate::steps::{Steps, call};
 
 /// What the journey finds ready.
 struct Ready {
     /// The `coffre` program.
     coffre: PathBuf,
-    /// Drives and judges the workload of the debian guest: `crates/testkit/examples/workload.rs` says how.
-    workload: PathBuf,
-    /// The folder with the guests; `guests.json` in it describes them.
-    guests: PathBuf,
+    /// The guests.
+    guests: Guests,
     /// The Azure command line, when it is on the PATH or was asked for.
     az: Option<PathBuf>,
     /// Leave service and VM running at the end.
@@ -39,18 +38,10 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     let (profile, folder) =
         if flags.has("--release") { ("release", "release") } else { ("dev", "debug") };
     let build = ["build", "--locked", "--package", "coffre-cli", "--profile", profile];
-    let workload = ["build", "--locked", "--package", "coffre-testkit", "--example", "workload"];
-    steps.run("build", || {
-        call(&mut places.cargo(&build))?;
-        call(&mut places.cargo(&workload))
-    })?;
-    let guests = steps.run("guests", || {
-        let printed = output(&mut places.command("guests/build.sh")).context("build the guests")?;
-        Ok(PathBuf::from(printed.trim_end()))
-    })?;
+    steps.run("build", || call(&mut places.cargo(&build)))?;
+    let guests = steps.run("guests", Guests::build)?;
     let ready = Ready {
         coffre: places.built(&format!("{folder}/coffre"))?,
-        workload: places.built("debug/examples/workload")?,
         guests,
         az,
         keep: flags.has("--keep"),

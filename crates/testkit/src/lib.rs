@@ -40,6 +40,7 @@
 
 mod guest;
 mod machine;
+pub mod service;
 mod shell;
 mod wire;
 mod workload;

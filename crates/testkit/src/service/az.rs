@@ -1,0 +1,151 @@
+//! The unmodified `az` command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::Service;
+use super::commands::{Commands, Job, Point, RestoreTo};
+use super::verbs::run_json;
+
+/// `az …`, with a configuration of its own.
+#[derive(Debug, Clone)]
+pub struct Az {
+    program: PathBuf,
+    folder: PathBuf,
+    authority: PathBuf,
+}
+
+impl Az {
+    /// The command; what it remembers goes into `folder`. `authority` is the certificate it shall trust.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(program: &Path, folder: &Path, authority: &Path) -> anyhow::Result<Az> {
+        std::fs::create_dir_all(folder)?;
+        Ok(Az {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            authority: authority.to_owned(),
+        })
+    }
+
+    /// Runs one command line; its standard output as JSON (null when empty).
+    ///
+    /// # Errors
+    /// [`super::Refused`] when it ends with another status than 0.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .args(["--output", "json"])
+            .env("AZURE_CONFIG_DIR", &self.folder)
+            .env("REQUESTS_CA_BUNDLE", &self.authority)
+            .env("AZURE_CORE_COLLECT_TELEMETRY", "0")
+            .env("AZURE_CORE_NO_COLOR", "1")
+            .env("AZURE_CORE_ONLY_SHOW_ERRORS", "1");
+        run_json(command, &format!("az {}", arguments.join(" ")))
+    }
+
+    fn job_of(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let answer = self.run(arguments)?;
+        let name = answer["name"].as_str();
+        Ok(name.with_context(|| format!("no job in {answer}"))?.to_owned())
+    }
+
+    fn staging_account(&self) -> anyhow::Result<String> {
+        let accounts = self.run(&[
+            "resource",
+            "list",
+            "--resource-type",
+            "Microsoft.Storage/storageAccounts",
+        ])?;
+        let id = accounts[0]["id"].as_str().context("there is a staging storage account")?;
+        Ok(id.to_owned())
+    }
+}
+
+const VM: [&str; 2] = ["--backup-management-type", "AzureIaasVM"];
+
+impl Commands for Az {
+    fn name(&self) -> &'static str {
+        "az"
+    }
+
+    fn sign_in(&self, service: &Service) -> anyhow::Result<()> {
+        let info = service.info()?;
+        self.run(&["cloud", "register", "-n", "Coffre", "--endpoint-resource-manager", &info.url])?;
+        self.run(&["cloud", "set", "-n", "Coffre"])?;
+        self.run(&["config", "set", "core.instance_discovery=false"])?;
+        let (id, secret) = (info.client_id.as_str(), service.secret()?);
+        let login = ["login", "--service-principal", "-u", id, "-p", secret];
+        self.run(&[&login[..], &["--tenant", &info.tenant]].concat()).map(drop)
+    }
+
+    fn create_group(&self, group: &str) -> anyhow::Result<()> {
+        self.run(&["group", "create", "-n", group, "-l", "local"]).map(drop)
+    }
+
+    fn create_vault(&self, group: &str, vault: &str) -> anyhow::Result<()> {
+        self.run(&["backup", "vault", "create", "-g", group, "-n", vault, "-l", "local"]).map(drop)
+    }
+
+    fn vms(&self) -> anyhow::Result<Vec<Value>> {
+        Ok(self.run(&["vm", "list"])?.as_array().cloned().unwrap_or_default())
+    }
+
+    fn start_vm(&self, vm: &Value) -> anyhow::Result<()> {
+        self.run(&["vm", "start", "--ids", vm["id"].as_str().unwrap_or_default()]).map(drop)
+    }
+
+    fn stop_vm(&self, vm: &Value) -> anyhow::Result<()> {
+        self.run(&["vm", "deallocate", "--ids", vm["id"].as_str().unwrap_or_default()]).map(drop)
+    }
+
+    fn enable(&self, group: &str, vault: &str, vm: &Value) -> anyhow::Result<()> {
+        let id = vm["id"].as_str().unwrap_or_default();
+        let verb = ["backup", "protection", "enable-for-vm", "-g", group, "-v", vault];
+        self.run(&[&verb[..], &["--vm", id, "-p", "DefaultPolicy"]].concat()).map(drop)
+    }
+
+    fn backup_now(&self, group: &str, vault: &str, vm: &str) -> anyhow::Result<String> {
+        let verb = ["backup", "protection", "backup-now", "-g", group, "-v", vault];
+        self.job_of(&[&verb[..], &["-c", vm, "-i", vm], &VM].concat())
+    }
+
+    fn job(&self, group: &str, vault: &str, job: &str) -> anyhow::Result<Job> {
+        Ok(Job { body: self.run(&["backup", "job", "show", "-g", group, "-v", vault, "-n", job])? })
+    }
+
+    fn item(&self, group: &str, vault: &str, vm: &str) -> anyhow::Result<Value> {
+        let verb = ["backup", "item", "show", "-g", group, "-v", vault, "-c", vm, "-n", vm];
+        self.run(&[&verb[..], &VM].concat())
+    }
+
+    fn points(&self, group: &str, vault: &str, vm: &str) -> anyhow::Result<Vec<Point>> {
+        let verb =
+            ["backup", "recoverypoint", "list", "-g", group, "-v", vault, "-c", vm, "-i", vm];
+        let rows = self.run(&[&verb[..], &VM].concat())?;
+        rows.as_array().into_iter().flatten().map(Point::of).collect()
+    }
+
+    fn restore(
+        &self,
+        group: &str,
+        vault: &str,
+        vm: &str,
+        point: &str,
+        to: RestoreTo,
+    ) -> anyhow::Result<String> {
+        let account = self.staging_account()?;
+        let verb = ["backup", "restore", "restore-disks", "-g", group, "-v", vault];
+        let what = ["-c", vm, "-i", vm, "-r", point, "--storage-account", &account];
+        let how: &[&str] = match to {
+            RestoreTo::Original => &["--restore-mode", "OriginalLocation"],
+            RestoreTo::Disks => &[],
+        };
+        self.job_of(&[&verb[..], &what, how].concat())
+    }
+}
