@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{FabricError, ImageFormat, Result};
+use crate::{ImageFormat, Result};
 
+mod part;
+mod qcow2;
 mod raw;
 
 /// What an image shall be.
@@ -25,6 +27,7 @@ pub struct ImageTarget {
 #[derive(Debug)]
 enum Target {
     Raw(raw::RawTarget),
+    Qcow2(qcow2::Qcow2Target),
 }
 
 /// Writes to an image. Each thread asks for its own.
@@ -39,15 +42,11 @@ pub trait ImageWriter: Send {
 /// Begins an image that will be at `path`. Until it is finished it is beside it, at
 /// [`part_path`]; one that an earlier try left there is replaced. The path must not exist.
 pub fn create(path: &Path, spec: &ImageSpec) -> Result<ImageTarget> {
-    match spec.format {
-        ImageFormat::Raw => {
-            Ok(ImageTarget { inner: Target::Raw(raw::RawTarget::create(path, spec.size_bytes)?) })
-        }
-        ImageFormat::Qcow2 => Err(FabricError::Tool {
-            program: "qemu-img",
-            output: "qcow2 images cannot be written yet".to_owned(),
-        }),
-    }
+    let inner = match spec.format {
+        ImageFormat::Raw => Target::Raw(raw::RawTarget::create(path, spec.size_bytes)?),
+        ImageFormat::Qcow2 => Target::Qcow2(qcow2::Qcow2Target::create(path, spec.size_bytes)?),
+    };
+    Ok(ImageTarget { inner })
 }
 
 /// Where an image is until it is finished.
@@ -61,7 +60,8 @@ impl ImageTarget {
     /// A writer of its own.
     pub fn writer(&self) -> Result<Box<dyn ImageWriter>> {
         match &self.inner {
-            Target::Raw(raw) => raw.writer(),
+            Target::Raw(raw) => Ok(Box::new(raw.writer())),
+            Target::Qcow2(qcow2) => Ok(Box::new(qcow2.writer()?)),
         }
     }
 
@@ -69,6 +69,7 @@ impl ImageTarget {
     pub fn finish(self) -> Result<()> {
         match self.inner {
             Target::Raw(raw) => raw.finish(),
+            Target::Qcow2(qcow2) => qcow2.finish(),
         }
     }
 }

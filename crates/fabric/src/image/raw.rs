@@ -1,63 +1,20 @@
 //! Raw images: a sparse file.
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ImageWriter, part_path};
+use super::ImageWriter;
+use super::part::Part;
 use crate::{FabricError, Result};
 
 #[derive(Debug)]
 pub(super) struct RawTarget {
     file: Arc<File>,
     part: Part,
-}
-
-/// The unfinished file; removed when dropped before it was moved to its place.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) path: PathBuf,
-    target: PathBuf,
-    done: bool,
-}
-
-impl Part {
-    /// For an image that will be at `target`. Removes what an earlier try left.
-    pub(super) fn begin(target: &Path) -> Result<Self> {
-        if target.exists() {
-            return Err(FabricError::io("creating the image", target)(
-                std::io::ErrorKind::AlreadyExists.into(),
-            ));
-        }
-        let path = part_path(target);
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FabricError::io("removing", path)(error)),
-        }
-        Ok(Self { path, target: target.to_owned(), done: false })
-    }
-
-    /// Makes the file durable and moves it to its place.
-    pub(super) fn finish(mut self) -> Result<()> {
-        let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
-        sync(&self.path).map_err(FabricError::io("syncing", &self.path))?;
-        fs::rename(&self.path, &self.target)
-            .map_err(FabricError::io("moving into place", &self.target))?;
-        self.done = true;
-        let folder = self.target.parent().unwrap_or(Path::new("/"));
-        sync(folder).map_err(FabricError::io("syncing", folder))
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.done {
-            // Nothing can be done about an error here; the next try removes the file.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+    size_bytes: u64,
 }
 
 impl RawTarget {
@@ -65,11 +22,12 @@ impl RawTarget {
         let part = Part::begin(path)?;
         let file = File::create_new(&part.path).map_err(FabricError::io("creating", &part.path))?;
         file.set_len(size_bytes).map_err(FabricError::io("sizing", &part.path))?;
-        Ok(Self { file: Arc::new(file), part })
+        Ok(Self { file: Arc::new(file), part, size_bytes })
     }
 
-    pub(super) fn writer(&self) -> Result<Box<dyn ImageWriter>> {
-        Ok(Box::new(RawWriter { file: self.file.clone(), path: self.part.path.clone() }))
+    pub(super) fn writer(&self) -> RawWriter {
+        let (file, path) = (self.file.clone(), self.part.path.clone());
+        RawWriter { file, path, size_bytes: self.size_bytes }
     }
 
     pub(super) fn finish(self) -> Result<()> {
@@ -77,13 +35,21 @@ impl RawTarget {
     }
 }
 
-struct RawWriter {
+pub(super) struct RawWriter {
     file: Arc<File>,
     path: PathBuf,
+    size_bytes: u64,
 }
 
 impl ImageWriter for RawWriter {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let inside =
+            offset.checked_add(bytes.len() as u64).is_some_and(|end| end <= self.size_bytes);
+        if !inside {
+            return Err(FabricError::io("writing after the end of", &self.path)(
+                ErrorKind::InvalidInput.into(),
+            ));
+        }
         self.file.write_all_at(bytes, offset).map_err(FabricError::io("writing", &self.path))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -26,28 +26,47 @@ const SOCKET_NAMESPACE: Uuid = Uuid::from_u128(0x9f0c_7d5e_4a3b_4c21_8d6f_0b2e_7
 #[derive(Debug)]
 pub struct QemuFabric {
     config: QemuConfig,
-    defined: BTreeMap<Uuid, Arc<QemuMachine>>,
+    defined: Mutex<BTreeMap<Uuid, Arc<QemuMachine>>>,
     /// Machines found by their sockets: path of the QMP socket → machine.
     found: Mutex<BTreeMap<PathBuf, Arc<QemuMachine>>>,
 }
 
 impl QemuFabric {
     /// Checks the configuration. No machine is asked anything.
-    pub fn new(config: QemuConfig) -> Result<Self> {
+    pub fn new(mut config: QemuConfig) -> Result<Self> {
         check(&config)?;
-        let machine = |definition: &MachineDefinition| {
-            let paths = Paths::new(&config.runtime_folder, &config.state_folder, definition.id);
-            let machine =
-                QemuMachine::defined(definition.clone(), paths, config.scratch_free_bytes);
-            (definition.id, Arc::new(machine))
-        };
-        let defined = config.machines.iter().map(machine).collect();
-        Ok(Self { config, defined, found: Mutex::new(BTreeMap::new()) })
+        let machines = std::mem::take(&mut config.machines);
+        let fabric = Self { config, defined: Mutex::default(), found: Mutex::default() };
+        fabric.set_machines(machines)?;
+        Ok(fabric)
+    }
+
+    /// Replaces the descriptions of machines. One that did not change keeps what is open of it;
+    /// one that is left out is no longer known, and runs on if it runs.
+    pub fn set_machines(&self, machines: Vec<MachineDefinition>) -> Result<()> {
+        check_machines(&machines)?;
+        let mut defined = lock(&self.defined);
+        let mut before = std::mem::take(&mut *defined);
+        for definition in machines {
+            let id = definition.id;
+            let known = before.remove(&id).filter(|known| known.definition() == Some(&definition));
+            let machine = known.unwrap_or_else(|| {
+                let margin = self.config.scratch_free_bytes;
+                Arc::new(QemuMachine::defined(definition, self.paths(id), margin))
+            });
+            defined.insert(id, machine);
+        }
+        Ok(())
+    }
+
+    fn paths(&self, machine: Uuid) -> Paths {
+        Paths::new(&self.config.runtime_folder, &self.config.state_folder, machine)
     }
 
     /// Looks into the folders of sockets; gives all machines that are known then.
     fn all(&self) -> Vec<Arc<QemuMachine>> {
-        let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.found);
+        let defined = lock(&self.defined).clone();
         let sockets: Vec<PathBuf> =
             self.config.socket_folders.iter().flat_map(|folder| qmp_sockets(folder)).collect();
         known.retain(|socket, _| sockets.contains(socket));
@@ -62,9 +81,9 @@ impl QemuFabric {
                 }
             }
         }
-        let mut ids: HashSet<Uuid> = self.defined.keys().copied().collect();
+        let mut ids: HashSet<Uuid> = defined.keys().copied().collect();
         let found = known.values().filter(|machine| ids.insert(machine.id()));
-        self.defined.values().chain(found).cloned().collect()
+        defined.values().chain(found).cloned().collect()
     }
 
     fn attach(&self, socket: &Path) -> Result<QemuMachine> {
@@ -85,8 +104,7 @@ impl QemuFabric {
             qmp_socket: socket.to_owned(),
             agent_socket: agent_socket.exists().then_some(agent_socket),
         };
-        let paths = Paths::new(&self.config.runtime_folder, &self.config.state_folder, id);
-        Ok(QemuMachine::attached(found, paths, self.config.scratch_free_bytes))
+        Ok(QemuMachine::attached(found, self.paths(id), self.config.scratch_free_bytes))
     }
 }
 
@@ -99,12 +117,18 @@ impl Fabric for QemuFabric {
     }
 
     fn machine(&self, id: Uuid) -> Result<Arc<dyn Machine>> {
-        if let Some(machine) = self.defined.get(&id) {
-            return Ok(machine.clone());
+        let defined = lock(&self.defined).get(&id).cloned();
+        if let Some(machine) = defined {
+            return Ok(machine);
         }
         let found = self.all().into_iter().find(|machine| machine.id() == id);
         found.map(|machine| machine as Arc<dyn Machine>).ok_or(FabricError::UnknownMachine(id))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the locks guard is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn qmp_sockets(folder: &Path) -> Vec<PathBuf> {
@@ -132,10 +156,15 @@ fn check(config: &QemuConfig) -> Result<()> {
     if let Some(path) = folders.iter().copied().chain(&config.socket_folders).find(relative) {
         return wrong(format!("the folder {} must be an absolute path", path.display()));
     }
+    Ok(())
+}
+
+fn check_machines(machines: &[MachineDefinition]) -> Result<()> {
     let (mut ids, mut names) = (HashSet::new(), HashSet::new());
-    for machine in &config.machines {
+    for machine in machines {
         if !ids.insert(machine.id) || !names.insert(&machine.name) {
-            return wrong(format!("the id or the name of {} is there twice", machine.name));
+            let text = format!("the id or the name of {} is there twice", machine.name);
+            return Err(FabricError::Config(text));
         }
         check_machine(machine)
             .map_err(|text| FabricError::Config(format!("machine {}: {text}", machine.name)))?;

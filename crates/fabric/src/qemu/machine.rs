@@ -311,8 +311,8 @@ impl QemuMachine {
             PowerState::Running | PowerState::Paused => Vec::new(),
         };
         let config = match definition {
-            Some(definition) => json!({ "driver": "qemu", "definition": definition }),
-            None => json!({ "driver": "qemu", "qmp_socket": self.qmp_socket }),
+            Some(definition) => json!(definition),
+            None => json!({ "qmp_socket": self.qmp_socket }),
         };
         MachineInfo {
             id: self.id,

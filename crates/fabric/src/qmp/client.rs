@@ -216,6 +216,9 @@ fn receive(stream: &mut UnixStream) -> Result<Vec<u8>, QmpError> {
                 return Ok(buffer);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return Err(QmpError::Closed);
+            }
             Err(error) => return Err(QmpError::Io(error)),
         }
     }

@@ -81,6 +81,11 @@ impl Host {
         self.monitor = Some(QmpClient::connect(&self.folder.path().join("m")).unwrap());
     }
 
+    pub(crate) fn start_fails(&self) {
+        let error = self.machine.start().unwrap_err().to_string();
+        assert!(error.contains("is missing"), "{error}");
+    }
+
     pub(crate) fn stop(&mut self) {
         self.monitor = None;
         self.machine.stop(Stop::Now).unwrap();
@@ -91,10 +96,9 @@ impl Host {
         self.monitor = None;
         let pid = std::fs::read_to_string(self.runtime("qemu.pid")).unwrap();
         run("kill", &["-9", pid.trim()]);
+        // The last of its threads closes its sockets.
         super::wait_until("QEMU is gone", || {
-            !Path::new("/proc").join(pid.trim()).exists()
-                || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
-                    .is_ok_and(|stat| stat.contains(") Z "))
+            std::os::unix::net::UnixStream::connect(self.runtime("qmp.sock")).is_err()
         });
     }
 
