@@ -110,6 +110,22 @@ fn debian_boots_cold_and_systemd_is_content() {
 }
 
 #[test]
+fn the_workload_stands_still_while_debian_is_frozen() {
+    let machine = Machine::warm(Guest::Debian).unwrap();
+    let workload = Workload::on(machine.shell());
+    workload.start().unwrap();
+    let agent = Shell::at(&machine.agent_socket());
+    assert_eq!(agent.agent("guest-fsfreeze-freeze", &json!({})).unwrap(), 2);
+    // The row that was under way may have reached the disk before the freeze and been acknowledged after it.
+    let frozen = workload.acknowledged().unwrap();
+    machine.shell().check("sleep 1").unwrap();
+    let later = workload.acknowledged().unwrap();
+    assert!(later <= frozen + 1, "row {later}, {frozen} when frozen");
+    assert_eq!(agent.agent("guest-fsfreeze-thaw", &json!({})).unwrap(), 2);
+    workload.wait_for_row(later + 2).unwrap();
+}
+
+#[test]
 fn the_workload_keeps_its_promise_over_a_crash() {
     let mut machine = Machine::warm(Guest::Debian).unwrap();
     println!("warm start of debian: {:?}", machine.boot_time());
