@@ -54,8 +54,11 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let outcome = async {
         let outcome = tokio::time::timeout(limit, answer(&shared, request)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(too_slow()));
-        if let Err(error) = &outcome {
-            tracing::info!(status = error.status().as_u16(), code = error.code(), "refused");
+        match &outcome {
+            Ok(reply) => tracing::debug!(status = reply.status().as_u16(), "answered"),
+            Err(error) => {
+                tracing::info!(status = error.status().as_u16(), code = error.code(), "refused");
+            }
         }
         outcome
     }

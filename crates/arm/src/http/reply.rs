@@ -71,6 +71,11 @@ impl Reply {
         self.headers.push((name, value));
     }
 
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The status, the body and the headers.
     pub fn into_parts(self) -> (StatusCode, Option<Value>, Vec<(HeaderName, HeaderValue)>) {
         (self.status, self.body, self.headers)

@@ -98,7 +98,7 @@ pub fn number_of_code(code: &str) -> u32 {
 fn extended(job: &Job, point: Option<&RecoveryPoint>) -> Value {
     let mut body = json!({ "tasksList": tasks(job), "propertyBag": property_bag(job, point) });
     let internal = match &job.kind {
-        JobKind::Backup { .. } => Some(json!({ "IsInstantRpJob": "True" })),
+        JobKind::Backup { .. } => Some(backup_counts(job)),
         JobKind::Restore { target, .. } => Some(json!({ "restoreLocationType": location(target) })),
         _ => None,
     };
@@ -113,6 +113,17 @@ fn extended(job: &Job, point: Option<&RecoveryPoint>) -> Value {
     let why = job.error.as_ref().map(|error| json!(error.message));
     put(&mut body, "dynamicErrorMessage", why);
     body
+}
+
+/// Exact bytes for programs; the property bag rounds them for people.
+fn backup_counts(job: &Job) -> Value {
+    let mut bag = json!({ "IsInstantRpJob": "True" });
+    if let Some(transfer) = &job.facts.transfer {
+        bag["ReadBytes"] = json!(transfer.read_bytes.to_string());
+        bag["NewBytes"] = json!(transfer.new_bytes.to_string());
+        bag["StoredBytes"] = json!(transfer.stored_bytes.to_string());
+    }
+    bag
 }
 
 fn tasks(job: &Job) -> Vec<Value> {

@@ -1,0 +1,397 @@
+//! A small installation around the surface: the real use-cases on an in-memory store, two virtual
+//! machines, a clock that stands still, and a worker that does every step at once.
+
+#![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use coffre_arm::{ArmState, Claims, TokenFault, Tokens};
+use coffre_control::Role;
+use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
+use coffre_control::job::{Event, Next, StepFacts};
+use coffre_control::model::{
+    AgentState, Consistency, DiskFormat, Job, OsType, PowerState, Principal, PrincipalKind, Region,
+    RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StorageAccount,
+    Subscription, TransferFacts, VmDisk,
+};
+use coffre_control::port::{Db, tx};
+use coffre_control::usecase::{
+    DiscoveredVm, Discovery, Seed, begin_step, first_run, hash_secret, lease_job, record_vms,
+    report_job,
+};
+use coffre_store::SqliteDb;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// The subscription of every world.
+pub const SUBSCRIPTION: &str = "5ab5c717-0000-4000-8000-000000000001";
+/// The tenant of every world.
+pub const TENANT: &str = "7e4a4700-0000-4000-8000-000000000001";
+/// A program that may do everything.
+pub const OWNER: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+/// A program that may only look.
+pub const READER: &str = "aaaaaaaa-0000-4000-8000-000000000002";
+/// A person.
+pub const USER_NAME: &str = "ann@coffre.local";
+/// The secret of all of them.
+pub const SECRET: &str = "correct horse battery staple";
+/// The clock of a test.
+pub const NOW: &str = "2026-11-21T10:00:00.1234567Z";
+
+/// An answer of the surface.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    pub fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+}
+
+/// Tokens that are signed by a hash and a key that nobody else has: enough for tests.
+pub struct HashedTokens(pub u64);
+
+impl HashedTokens {
+    fn sign(&self, payload: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.0, payload).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+impl Tokens for HashedTokens {
+    fn issue(&self, claims: &Claims) -> Result<String, TokenFault> {
+        let payload = serde_json::to_vec(claims).map_err(|e| TokenFault::Key(e.to_string()))?;
+        let payload = URL_SAFE_NO_PAD.encode(payload);
+        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        let signature = self.sign(&payload);
+        Ok(format!("{head}.{payload}.{signature}"))
+    }
+
+    fn verify(&self, token: &str) -> Result<Claims, TokenFault> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let &[_, payload, signature] = parts.as_slice() else { return Err(TokenFault::Invalid) };
+        if self.sign(payload) != signature {
+            return Err(TokenFault::Invalid);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Invalid)?;
+        serde_json::from_slice(&bytes).map_err(|_| TokenFault::Invalid)
+    }
+
+    fn jwks(&self) -> Value {
+        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "test" }] })
+    }
+}
+
+/// The installation.
+pub struct World {
+    pub db: Arc<dyn Db>,
+    pub state: ArmState,
+    pub now: Arc<Mutex<Timestamp>>,
+    pub token: String,
+}
+
+impl World {
+    /// A world whose clock stands still.
+    pub fn new() -> World {
+        let now = Arc::new(Mutex::new(NOW.parse().expect("a valid time")));
+        let clock = Arc::clone(&now);
+        World::build(
+            "https://coffre.test:8443",
+            now,
+            Arc::new(move || *clock.lock().expect("no test panics with the clock")),
+        )
+    }
+
+    /// A world with the clock of the machine, for a client that is not ours.
+    pub fn live(public_url: &str) -> World {
+        let now = Arc::new(Mutex::new(Timestamp::now()));
+        World::build(public_url, now, Arc::new(Timestamp::now))
+    }
+
+    fn build(
+        public_url: &str,
+        now: Arc<Mutex<Timestamp>>,
+        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> World {
+        let db: Arc<dyn Db> = Arc::new(SqliteDb::memory().expect("a database in memory opens"));
+        let at = clock();
+        tx(&*db, "seed", |tx| {
+            first_run(tx, seed(), at)?;
+            record_vms(tx, discovery(), at)
+        })
+        .expect("an empty store takes the seed");
+        let state = ArmState {
+            db: Arc::clone(&db),
+            clock,
+            ids: Arc::new(Uuid::new_v4),
+            tokens: Arc::new(HashedTokens(42)),
+            poke: Arc::new(|| {}),
+            public_url: public_url.to_owned(),
+        };
+        let mut world = World { db, state, now, token: String::new() };
+        world.token = world.token_of(OWNER, 0);
+        world
+    }
+
+    /// An access token of a principal that was issued `age_secs` ago.
+    pub fn token_of(&self, principal: &str, age_secs: i64) -> String {
+        let iat = (self.state.clock)().as_second() - age_secs;
+        let claims = Claims {
+            iss: format!("{}/adfs", self.state.public_url),
+            aud: format!("{}/", self.state.public_url),
+            sub: principal.to_owned(),
+            oid: principal.to_owned(),
+            tid: TENANT.to_owned(),
+            appid: principal.to_owned(),
+            name: "test".to_owned(),
+            iat,
+            nbf: iat,
+            exp: iat + 3599,
+            preferred_username: None,
+            upn: None,
+        };
+        self.state.tokens.issue(&claims).expect("claims are serialisable")
+    }
+
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.now.lock().expect("no test panics with the clock");
+        *now = now.saturating_add(by).expect("the clock stays in range");
+    }
+
+    /// Sends a request as it is.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let router = coffre_arm::router(self.state.clone());
+        let response = router.oneshot(request).await.expect("the router answers everything");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("a body in memory");
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).expect("every body is JSON")
+        };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends a request with a token; adds the API version when the path has none.
+    pub async fn call_as(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
+        let path = path.replace(' ', "%20").replace('\'', "%27");
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let uri = if path.contains("api-version") {
+            path
+        } else {
+            format!("{path}{joint}api-version=2026-08-01")
+        };
+        let mut request = Request::builder()
+            .method(method.parse::<Method>().expect("a method"))
+            .uri(uri)
+            .header("authorization", format!("Bearer {token}"));
+        let body = match body {
+            Value::Null => Body::empty(),
+            body => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+        };
+        self.send(request.body(body).expect("a well-formed request")).await
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
+        self.call_as(&self.token, method, path, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, Value::Null).await
+    }
+
+    /// Does all work that is due; says how many steps it did.
+    pub fn work(&self) -> usize {
+        work(&*self.db, (self.state.clock)())
+    }
+}
+
+/// Does every due step of every due job at once.
+pub fn work(db: &dyn Db, now: Timestamp) -> usize {
+    let owner = Uuid::new_v4();
+    let mut steps = 0;
+    loop {
+        let ttl = Duration::from_secs(60);
+        let leased = tx(db, "lease", |tx| lease_job(tx, owner, now, ttl)).expect("the store works");
+        let Some((token, _)) = leased else { return steps };
+        loop {
+            let (job, next) =
+                tx(db, "begin", |tx| begin_step(tx, token, now)).expect("the lease holds");
+            let event = match next {
+                Next::Do(step) => {
+                    if step == Step::DiscoverMachines {
+                        tx(db, "discover", |tx| record_vms(tx, discovery(), now))
+                            .expect("the store works");
+                    }
+                    Event::StepDone { step, facts: facts(&job, step, now) }
+                }
+                Next::Undo(step) => Event::StepUndone { step },
+                Next::Wait(_) | Next::Done => break,
+            };
+            let job =
+                tx(db, "report", |tx| report_job(tx, token, event, now)).expect("the lease holds");
+            steps += 1;
+            if job.lease.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
+    match step {
+        Step::TakeSnapshot => StepFacts::Snapshot(SnapshotFacts {
+            consistency: Consistency::FileSystem,
+            reason: "file systems were frozen by the guest agent".to_owned(),
+            freeze_ms: Some(12),
+            taken: now,
+            disks: disks()
+                .into_iter()
+                .map(|disk| SnapshotDiskFacts {
+                    key: disk.key,
+                    size_bytes: disk.size_bytes,
+                    changed_bytes: None,
+                    unknown_reason: Some("first backup".to_owned()),
+                })
+                .collect(),
+            config: json!({ "name": job.name }),
+        }),
+        Step::TransferToVault => StepFacts::Transfer(TransferFacts {
+            read_bytes: 700 << 20,
+            new_bytes: 300 << 20,
+            stored_bytes: 100 << 20,
+            read_reason: Some("first backup".to_owned()),
+        }),
+        Step::PublishRestore => StepFacts::Restore(RestoreFacts {
+            files: vec![
+                RestoredFile { disk: "os".to_owned(), path: "/restores/vm1/os.raw".to_owned() },
+                RestoredFile { disk: String::new(), path: "/restores/vm1/config.json".to_owned() },
+            ],
+            written_bytes: 700 << 20,
+        }),
+        _ => StepFacts::None,
+    }
+}
+
+fn principal(id: &str, name: &str, kind: PrincipalKind, role: Role) -> Principal {
+    Principal {
+        id: id.parse().expect("a uuid"),
+        name: name.to_owned(),
+        kind,
+        secret_hash: hash_secret(SECRET, b"salt of sixteen."),
+        roles: vec![role],
+        etag: 0,
+    }
+}
+
+fn seed() -> Seed {
+    let subscription: SubscriptionId = SUBSCRIPTION.parse().expect("a uuid");
+    let tenant: TenantId = TENANT.parse().expect("a uuid");
+    let user = PrincipalId(Uuid::from_u128(0xa11)).to_string();
+    Seed {
+        subscription: Subscription { id: subscription, name: "Coffre".to_owned(), tenant, etag: 0 },
+        region: Region {
+            name: "eastus".to_owned(),
+            display_name: "East US".to_owned(),
+            paired: None,
+            store_url: "file:///vaults".to_owned(),
+            etag: 0,
+        },
+        group: "lab".to_owned(),
+        principals: vec![
+            principal(OWNER, "admin", PrincipalKind::ServicePrincipal, Role::Owner),
+            principal(READER, "viewer", PrincipalKind::ServicePrincipal, Role::Reader),
+            principal(&user, USER_NAME, PrincipalKind::User, Role::Owner),
+        ],
+        storage_account: StorageAccount {
+            subscription,
+            group: "lab".to_owned(),
+            name: "restores1".to_owned(),
+            region: "eastus".to_owned(),
+            folder: "/restores".to_owned(),
+            etag: 0,
+        },
+    }
+}
+
+fn disks() -> Vec<VmDisk> {
+    let disk = |key: &str, lun, gib: u64| VmDisk {
+        key: key.to_owned(),
+        lun,
+        name: format!("disk-{key}"),
+        size_bytes: gib << 30,
+        format: DiskFormat::Qcow2,
+    };
+    vec![disk("os", None, 8), disk("data0", Some(0), 2), disk("data1", Some(1), 4)]
+}
+
+fn discovery() -> Discovery {
+    let machine = |id: u128, name: &str, power, agent| DiscoveredVm {
+        id: VmId(Uuid::from_u128(id)),
+        name: name.to_owned(),
+        os_type: OsType::Linux,
+        power,
+        agent,
+        cpus: 2,
+        memory_bytes: 4 << 30,
+        managed: true,
+        disks: disks(),
+    };
+    Discovery {
+        hypervisor: "qemu".to_owned(),
+        subscription: SUBSCRIPTION.parse().expect("a uuid"),
+        group: "Lab-VMs".to_owned(),
+        region: "eastus".to_owned(),
+        machines: vec![
+            machine(1, "Web-1", PowerState::Running, AgentState::Ready { version: "7.2".into() }),
+            machine(2, "db-1", PowerState::Stopped, AgentState::Silent),
+        ],
+    }
+}
+
+/// Path of the subscription.
+pub fn sub(rest: &str) -> String {
+    format!("/subscriptions/{SUBSCRIPTION}{rest}")
+}
+
+/// Path of the vault `vault1` in the group `rg1`.
+pub fn vault(rest: &str) -> String {
+    sub(&format!("/resourceGroups/rg1/providers/Microsoft.RecoveryServices/vaults/vault1{rest}"))
+}
+
+/// Path of the item of a VM in `vault1`, as the commands write it.
+pub fn item(vm: &str, rest: &str) -> String {
+    let part = format!("iaasvmcontainerv2%3Blab-vms%3B{vm}");
+    vault(&format!(
+        "/backupFabrics/Azure/protectionContainers/IaasVMContainer%3B{part}/protectedItems/VM%3B{part}{rest}"
+    ))
+}
+
+/// Id of a VM.
+pub fn vm_id(vm: &str) -> String {
+    sub(&format!("/resourceGroups/Lab-VMs/providers/Microsoft.Compute/virtualMachines/{vm}"))
+}
