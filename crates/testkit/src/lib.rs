@@ -15,7 +15,7 @@
 //! use coffre_testkit::{Guest, Machine, Workload};
 //! # fn main() -> anyhow::Result<()> {
 //! // Two data disks, mounted at /mnt/vda (xfs) and /mnt/vdb (ext4); up in a fifth of a second from saved state.
-//! let tiny = Machine::warm(Guest::Tiny)?;
+//! let mut tiny = Machine::warm(Guest::Tiny)?;
 //! tiny.shell().check("echo hello >/mnt/vda/file && sync")?;
 //! let qmp_of_the_code_under_test = tiny.qmp_socket();
 //! tiny.kill()?; // as a crash of the host would
@@ -33,7 +33,6 @@
 //!
 //! The truth of a moment, to compare a recovery point with: [`Machine::pause`], take the point,
 //! [`Machine::copy_disk`], [`Machine::unpause`]; later [`first_difference`] of that copy and the restored image.
-//! `examples/workload.rs` drives the workload of a machine that the harness did not start.
 //!
 //! The first test that asks for a guest builds it with `guests/build.sh` (a few seconds; cached in `target/guests`).
 //! `COFFRE_KEEP_MACHINES=1` keeps the folder of each machine (disks, serial log) for a look afterwards.

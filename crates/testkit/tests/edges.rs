@@ -21,7 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     // The sources of `vault` once more, compiled for the simulator.
     ("vault-under-test", &[]),
-    ("xtask", &[]),
+    ("xtask", &["testkit"]),
 ];
 
 /// What tests may use besides: the two faces are tested on the real store. Everybody's tests may use `testkit`.
@@ -36,7 +36,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio", &["arm", "portal", "cli"]),
     ("tokio-rustls", &["cli"]),
     ("zstd", &["vault", "vault-under-test"]),
-    ("blake3", &["vault", "vault-under-test"]),
     ("anyhow", &["cli", "testkit", "xtask"]),
     ("cargo_metadata", &["testkit", "xtask"]),
 ];
