@@ -41,9 +41,14 @@ impl Steps {
         }
     }
 
+    /// Time since the first step began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Seconds of each step and of all.
     pub(crate) fn table(&self) -> String {
-        let total = ("total".to_owned(), self.started.elapsed());
+        let total = ("total".to_owned(), self.elapsed());
         let rows = self.done.iter().chain(std::iter::once(&total));
         let width = rows.clone().map(|(name, _)| name.len()).max().unwrap_or_default();
         let mut text = String::new();

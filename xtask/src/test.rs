@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, cheapest first, and it stops at the first thing that does not.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::ensure;
 
@@ -10,8 +11,11 @@ use crate::places::Places;
 use crate::setup;
 use crate::steps::{Steps, call, output};
 
-/// Tests in targets with this prefix run a whole journey on a real machine. They run last and one at a time.
-const JOURNEYS: &str = "e2e";
+/// Tests in targets with these prefixes run a whole journey on a real machine. They run last and one at a time.
+const JOURNEYS: [&str; 2] = ["e2e", "journey"];
+
+/// What all of it may take from a clean clone on two cores.
+const BUDGET: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     let mut steps = Steps::new();
@@ -74,6 +78,9 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     })?;
 
     println!("{}", steps.table());
+    if steps.elapsed() > BUDGET {
+        println!("note: that is more than the {} minutes it should take", BUDGET.as_secs() / 60);
+    }
     println!("test: ok");
     Ok(())
 }
@@ -94,7 +101,7 @@ fn test_targets(places: &Places) -> (Vec<String>, Vec<String>) {
         .collect();
     names.sort();
     names.dedup();
-    names.into_iter().partition(|name| name.starts_with(JOURNEYS))
+    names.into_iter().partition(|name| JOURNEYS.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// What git says of the files; a test that writes into the repository shows here.
