@@ -2,7 +2,7 @@
 //! writes into their disks the way the guest's device would.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 

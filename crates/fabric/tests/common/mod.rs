@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each suite uses its own part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+pub(crate) mod fake_agent;
 pub(crate) mod host;
 
 use std::path::Path;

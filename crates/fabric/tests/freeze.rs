@@ -1,0 +1,146 @@
+//! The guest is thawed after every snapshot, whatever its agent does, and the point says how
+//! whole it is.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use coffre_fabric::{
+    AgentState, Consistency, FreezeWish, ImageFormat, Release, SnapshotReport, SnapshotRequest,
+};
+use common::fake_agent::{FakeAgent, Guest, Manner};
+use common::host::Host;
+use uuid::Uuid;
+
+const WISH: FreezeWish = FreezeWish { ask: true, timeout: Duration::from_millis(500) };
+
+fn request(host: &Host) -> SnapshotRequest {
+    SnapshotRequest { freeze: WISH, ..host.request(Uuid::new_v4(), None) }
+}
+
+/// A snapshot with an agent of this manner: the report, and what became of the guest.
+fn with_agent(manner: Manner, frozen: bool) -> (SnapshotReport, Guest) {
+    let mut host = Host::new(&[ImageFormat::Qcow2]);
+    host.start();
+    let agent = FakeAgent::start(&host.runtime("qga.sock"), manner, frozen);
+    let request = request(&host);
+    let report = host.machine.take_snapshot(&request).unwrap();
+    let guest = agent.guest();
+    host.machine.release(request.point, Release::Committed).unwrap();
+    host.assert_clean(&[request.point]);
+    (report, guest)
+}
+
+#[test]
+fn a_good_agent_gives_a_point_of_whole_file_systems() {
+    let (report, guest) = with_agent(Manner::Good, false);
+    assert_eq!(report.consistency, Consistency::FileSystem, "{}", report.reason);
+    let window = report.freeze_window.unwrap();
+    assert!(window < Duration::from_secs(2), "{window:?}");
+    assert!(!guest.frozen);
+    assert_eq!((guest.freezes, guest.thaws), (1, 1));
+}
+
+#[test]
+fn an_agent_that_cannot_freeze_costs_the_level_and_not_the_point() {
+    for (manner, expected) in [
+        (Manner::Refuses, "hook script has failed"),
+        (Manner::Nothing, "no file system to freeze"),
+        (Manner::Silent, "does not answer"),
+        (Manner::ThawedByOther, "somebody thawed"),
+    ] {
+        let (report, guest) = with_agent(manner, false);
+        assert_eq!(report.consistency, Consistency::Crash, "{manner:?}");
+        assert!(report.reason.contains(expected), "{manner:?}: {}", report.reason);
+        assert!(!guest.frozen, "{manner:?}");
+    }
+}
+
+#[test]
+fn a_guest_that_somebody_else_froze_is_not_thawed_by_us() {
+    let (report, guest) = with_agent(Manner::Good, true);
+    assert_eq!(report.consistency, Consistency::Crash);
+    assert!(report.reason.contains("frozen by somebody else"), "{}", report.reason);
+    assert!(guest.frozen);
+    assert_eq!((guest.freezes, guest.thaws), (0, 0));
+}
+
+#[test]
+fn a_freeze_that_comes_late_is_thawed() {
+    let (report, guest) = with_agent(Manner::Slow(Duration::from_millis(1500)), false);
+    assert_eq!(report.consistency, Consistency::Crash);
+    assert!(report.reason.contains("did not freeze within 500ms"), "{}", report.reason);
+    assert_eq!(report.freeze_window, None);
+    assert!(!guest.frozen);
+}
+
+#[test]
+fn an_agent_that_hangs_up_in_the_freeze_is_called_again() {
+    let (report, guest) = with_agent(Manner::HangsUp, false);
+    assert_eq!(report.consistency, Consistency::Crash);
+    assert!(!guest.frozen);
+}
+
+#[test]
+fn thaw_is_repeated_until_it_works() {
+    let (report, guest) = with_agent(Manner::ThawFails(3), false);
+    assert_eq!(report.consistency, Consistency::Crash);
+    assert!(report.freeze_window.is_some());
+    assert!(!guest.frozen);
+    assert!(guest.thaws > 3);
+}
+
+#[test]
+fn a_failed_snapshot_thaws_and_leaves_nothing() {
+    let mut host = Host::new(&[ImageFormat::Qcow2]);
+    host.start();
+    let agent = FakeAgent::start(&host.runtime("qga.sock"), Manner::Good, false);
+    // A name that is taken makes the transaction fail after the freeze.
+    let request = request(&host);
+    let name = format!("coffre-{}", request.point.simple());
+    let node = serde_json::json!({ "node": "disk-os", "name": name });
+    host.monitor().command("block-dirty-bitmap-add", node).unwrap();
+    let failed = host.machine.take_snapshot(&request);
+    assert!(failed.is_err());
+    let guest = agent.guest();
+    assert!(!guest.frozen);
+    assert_eq!(guest.freezes, 1);
+    host.assert_clean(&[]);
+}
+
+#[test]
+fn a_service_that_died_in_the_freeze_thaws_when_it_comes_back() {
+    let mut host = Host::new(&[ImageFormat::Qcow2]);
+    host.start();
+    let request = request(&host);
+    host.machine.take_snapshot(&request).unwrap();
+    // As it is on disk when the service dies between freeze and thaw.
+    let id = host.config.machines[0].id.simple().to_string();
+    let folder = host.config.state_folder.join("machines").join(id).join("points");
+    let path = folder.join(format!("{}.json", request.point.simple()));
+    let note = std::fs::read_to_string(&path).unwrap();
+    let note = note.replace("\"freezing\": false", "\"freezing\": true");
+    std::fs::write(&path, note.replace("\"ready\"", "\"preparing\"")).unwrap();
+    let stuck = FakeAgent::start(&host.runtime("qga.sock"), Manner::Good, true);
+    host.restart_service();
+    assert_eq!(host.machine.leftovers().unwrap(), [request.point]);
+    host.machine.release(request.point, Release::Abandoned).unwrap();
+    assert!(!stuck.guest().frozen);
+    host.assert_clean(&[]);
+}
+
+#[test]
+fn thaw_asks_until_the_guest_is_thawed_and_needs_no_agent() {
+    let mut host = Host::new(&[ImageFormat::Qcow2]);
+    host.machine.thaw().unwrap();
+    host.start();
+    host.machine.thaw().unwrap();
+    assert_eq!(host.machine.info().unwrap().agent, AgentState::Silent);
+    host.restart_service();
+    let agent = FakeAgent::start(&host.runtime("qga.sock"), Manner::ThawFails(2), true);
+    let ready = AgentState::Ready { version: "7.2".to_owned() };
+    assert_eq!(host.machine.info().unwrap().agent, ready);
+    host.machine.thaw().unwrap();
+    assert!(!agent.guest().frozen);
+}
