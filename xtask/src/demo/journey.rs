@@ -44,12 +44,11 @@ pub(super) fn run(ready: &Ready) -> anyhow::Result<()> {
     if ready.keep && outcome.is_ok() {
         say_how_to_go_on(&service, &folder.keep())?;
         service.leave_running();
+        guest.leave_running();
         return Ok(());
     }
-    // The VM outlives the service by design, so the demonstration ends it here.
-    let ended = end_vm(&guest);
     service.stop()?;
-    outcome.and(ended)
+    outcome
 }
 
 fn protect_lose_restore(
@@ -129,14 +128,6 @@ fn restore(commands: &dyn Commands, point: &str) -> anyhow::Result<Run> {
     let job = commands.wait_for_job(GROUP, VAULT, &job, PATIENCE)?;
     job.must_be_completed()?;
     Ok(Run { name: "restore", seconds: started.elapsed().as_secs_f64(), job })
-}
-
-fn end_vm(guest: &HostedGuest) -> anyhow::Result<()> {
-    if let Some(pid) = guest.qemu_pid()? {
-        let pid = rustix::process::Pid::from_raw(pid).context("a process has an id")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-    }
-    Ok(())
 }
 
 fn say_how_to_go_on(service: &Service, folder: &Path) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -9,6 +10,9 @@ use uuid::Uuid;
 
 use crate::guest::{Guest, Guests};
 use crate::shell::Shell;
+use crate::wire::Qmp;
+
+const QMP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The definition and the disks of a guest in the machines folder of a service, with a door of its own for the test.
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub struct HostedGuest {
     id: Uuid,
     disks: Vec<(String, PathBuf)>,
     shell: Shell,
+    monitor: PathBuf,
 }
 
 impl HostedGuest {
@@ -54,6 +59,7 @@ impl HostedGuest {
             disks.push((disk.name.clone(), path));
         }
         let door = folder.join("door");
+        let monitor = folder.join("monitor");
         let id = Uuid::new_v4();
         let definition = json!({
             "id": id,
@@ -62,18 +68,20 @@ impl HostedGuest {
             "boot": { "from": "kernel", "kernel": files.kernel, "initrd": files.initrd, "append": files.append },
             "console_log": folder.join("console.log"),
             "extra_args": [
+                "-qmp", format!("unix:{},server=on,wait=off", monitor.display()),
                 "-chardev", format!("socket,path={},server=on,wait=off,id=harness", door.display()),
                 "-device", "virtserialport,bus=coffre-serial.0,chardev=harness,name=org.coffre.harness.0",
                 "-device", "virtio-rng-pci",
             ],
             "disks": described,
         });
-        ensure!(door.as_os_str().len() < 108, "{} is too long for a socket", door.display());
+        let longest = monitor.as_os_str().len();
+        ensure!(longest < 108, "{} is too long for a socket", monitor.display());
         let machines = data.join("machines");
         std::fs::create_dir_all(&machines)?;
         let text = to_toml(&definition)?;
         std::fs::write(machines.join(format!("{name}.toml")), text)?;
-        Ok(HostedGuest { name: name.to_owned(), id, disks, shell: Shell::at(&door) })
+        Ok(HostedGuest { name: name.to_owned(), id, disks, shell: Shell::at(&door), monitor })
     }
 
     /// Its name.
@@ -89,6 +97,14 @@ impl HostedGuest {
     /// Runs scripts in the guest, past the service.
     pub fn shell(&self) -> &Shell {
         &self.shell
+    }
+
+    /// A QMP connection of the test's own, while the VM runs.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn qmp(&self) -> anyhow::Result<Qmp> {
+        Qmp::connect(&self.monitor, QMP_PATIENCE)
     }
 
     /// The image of a disk.
@@ -118,7 +134,42 @@ impl HostedGuest {
         Ok(())
     }
 
-    /// The id of its QEMU, if it runs, found by its door.
+    /// Copies what a disk holds to a new raw file. The VM must be paused or off.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn copy_disk(&self, disk: &str, to: &Path) -> anyhow::Result<()> {
+        let copied = Command::new("qemu-img")
+            .args(["convert", "-U", "-f", "qcow2", "-O", "raw"])
+            .args([self.image(disk)?, to])
+            .status()
+            .context("start qemu-img")?;
+        ensure!(copied.success(), "copy disk {disk}");
+        Ok(())
+    }
+
+    /// Leaves the VM running when this value is dropped.
+    pub fn leave_running(self) {
+        std::mem::forget(self);
+    }
+
+    /// Kills its QEMU with SIGKILL, as a crash of the host would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill_qemu(&self) -> anyhow::Result<()> {
+        let pid = self.qemu_pid()?.context("the VM does not run")?;
+        let pid = rustix::process::Pid::from_raw(pid).context("a process has an id")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+        let started = Instant::now();
+        while self.qemu_pid()?.is_some() {
+            ensure!(started.elapsed() < QMP_PATIENCE, "QEMU does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// The id of its QEMU, if it runs, found by its command line.
     ///
     /// # Errors
     /// When the process table cannot be read.
@@ -137,6 +188,13 @@ impl HostedGuest {
             }
         }
         Ok(None)
+    }
+}
+
+impl Drop for HostedGuest {
+    fn drop(&mut self) {
+        // A VM outlives the service by design; the test is its host and takes it along.
+        let _ = self.kill_qemu();
     }
 }
 
