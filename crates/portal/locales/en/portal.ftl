@@ -1,0 +1,396 @@
+## Frame
+overview = Overview
+vms = Virtual machines
+vm = Virtual machine
+vaults = Recovery Services vaults
+vault = Recovery Services vault
+items = Backup items
+item = Backup item
+jobs = Backup jobs
+job = Job
+points = Recovery points
+point = Recovery point
+navigation = Main navigation
+crumbs = You are here
+skip-to-content = Skip to content
+preferences = Preferences
+language = Language
+theme = Colours
+theme-auto = As the system
+theme-light = Light
+theme-dark = Dark
+apply = Apply
+essentials = Essentials
+show-all = Show all
+to-overview = To the overview
+to-vms = To the virtual machines
+az-copy = Copy as az command
+az-copy-button = Copy
+az-copied = Copied
+
+## Signing in
+sign-in = Sign in
+sign-out = Sign out
+sign-in-text = With the same name or client id and the same secret as for az.
+sign-in-name = Name or client id
+sign-in-secret = Password or secret
+
+## Columns and fields
+name = Name
+group = Resource group
+region = Region
+subscription = Subscription
+state = State
+status = Status
+time = Time
+size = Size
+created = Created
+duration = Duration
+start-time = Start time
+end-time = End time
+operation = Operation
+actions = Actions
+schedule = Schedule
+retention = Retention
+save = Save
+create = Create
+create-new = Create new
+choose = Choose
+cancel = Cancel
+none-yet = None yet
+percent = { $value } %
+filter-name = Name or resource group
+filter-all = All
+filter-protected = Protected
+filter-apply = Filter
+filter-days = { $count ->
+    [one] Last 24 hours
+   *[other] Last { $count } days
+}
+nothing-found = Nothing found
+nothing-found-text = No entry matches the filter.
+
+## Overview
+tile-unprotected = { $count ->
+    [0] all protected
+    [one] 1 not protected
+   *[other] { $count } not protected
+}
+tile-attention = { $count ->
+    [0] all in order
+    [one] 1 needs attention
+   *[other] { $count } need attention
+}
+tile-failed = { $count ->
+    [0] none failed in 24 hours
+    [one] 1 failed in 24 hours
+   *[other] { $count } failed in 24 hours
+}
+tile-vaults = { $count ->
+    [one] in 1 vault
+   *[other] in { $count } vaults
+}
+jobs-in-progress = Jobs in progress
+points-newest = Newest recovery points
+
+## Virtual machines
+power = Power
+power-running = Running
+power-paused = Paused
+power-stopped = Stopped
+power-unknown = Unknown
+vm-missing = Missing
+vm-unreachable = Hypervisor away
+vm-missing-text = Hypervisor { $hypervisor } has not had this machine since { $time }. Its recovery points can still be restored.
+vm-unreachable-text = Hypervisor { $hypervisor } has not answered since { $time }. What you see here is what was known then.
+agent = Guest agent
+agent-ready = Ready
+agent-silent = No answer
+agent-not-configured = Not configured
+agent-silent-advice = The guest agent does not answer. Install and start qemu-guest-agent in the machine; until then backups are crash-consistent.
+agent-not-configured-advice = The machine has no channel for the guest agent, so backups are crash-consistent. Add a virtio-serial channel named org.qemu.guest_agent.0 and install qemu-guest-agent.
+os = Operating system
+cpus-memory = CPUs / memory
+hypervisor = Hypervisor
+last-seen = Last seen
+backup = Backup
+vm-not-protected = Not protected
+vm-back-up = Back up
+vm-can-be-chosen = Can be chosen
+vms-choose = Select virtual machines
+vms-refresh = Look for new machines
+vms-none = No virtual machine yet
+vms-none-text = None of the configured hypervisors has a machine, or none was asked yet.
+vm-jobs-none-text = Nothing was backed up or restored for this machine yet.
+disks = Disks
+disk-role = Role
+disk-os = OS disk
+disk-lun = Data disk, LUN { $lun }
+disk-format = Format
+disk-backed-up = Backed up
+disk-left-out = Left out
+count-vms = { $count ->
+    [0] no virtual machine
+    [one] 1 virtual machine
+   *[other] { $count } virtual machines
+}
+
+## Vaults
+vault-create = Create vault
+vault-delete = Delete vault
+vault-back-up = Back up virtual machines
+vault-name-hint = 2 to 50 letters, digits and hyphens; a letter first; unique in the subscription.
+vault-new-name = Name of the new vault
+vaults-none = No vault yet
+vaults-none-text = A Recovery Services vault keeps the recovery points of virtual machines of one region. Create one for each region that has machines to protect.
+vault-items-none-text = This vault protects no virtual machine yet.
+subscription-only = Subscription: { $name }
+group-new = Or a new resource group
+group-new-hint = Leave empty to use the one chosen above.
+region-hint = A vault protects virtual machines of its own region only.
+redundancy = Storage replication
+redundancy-geo = Geo-redundant
+redundancy-local = Locally redundant
+redundancy-zone = Zone-redundant
+redundancy-geo-text = A further copy in the paired region. For a vault that is the main backup.
+redundancy-local-text = Copies in one place. Cheaper; does not survive the loss of the site.
+redundancy-zone-text = Copies in several zones of the region.
+redundancy-hint = Can be changed until the vault protects its first item.
+redundancy-open = Can be chosen until the vault protects its first item
+redundancy-locked = { $redundancy }. Can no longer be changed: the vault protects items or has done so. For another choice create another vault.
+soft-delete = Soft delete
+soft-delete-disabled = Off: deleted data is gone at once
+soft-delete-enabled = { $count ->
+    [one] On: deleted data can be brought back for 1 day
+   *[other] On: deleted data can be brought back for { $count } days
+}
+soft-delete-always-on = { $count ->
+    [one] Always on: deleted data can be brought back for 1 day
+   *[other] Always on: deleted data can be brought back for { $count } days
+}
+immutability = Immutability
+immutability-disabled = Off
+immutability-unlocked = On, not locked
+immutability-locked = On and locked
+
+## Policies
+policy = Backup policy
+policies = Backup policies
+policy-choose = Choose backup policy
+policy-daily = Every day at { $time } ({ $zone })
+policy-weekly = Every { $days } at { $time } ({ $zone })
+policy-hourly = Every { $interval } hours from { $time }, for { $window } hours ({ $zone })
+policy-only-crash = The guest is never frozen: crash-consistent only
+retention-daily = { $count ->
+    [one] Daily points are kept 1 day
+   *[other] Daily points are kept { $count } days
+}
+retention-weekly = { $count ->
+    [one] Points of { $days } are kept 1 week
+   *[other] Points of { $days } are kept { $count } weeks
+}
+retention-monthly = { $count ->
+    [one] Monthly points ({ $days }) are kept 1 month
+   *[other] Monthly points ({ $days }) are kept { $count } months
+}
+retention-yearly = { $count ->
+    [one] Yearly points ({ $days }; { $months }) are kept 1 year
+   *[other] Yearly points ({ $days }; { $months }) are kept { $count } years
+}
+days-of-weeks = { $weeks } { $days }
+day-last = last day
+day-sunday = Sunday
+day-monday = Monday
+day-tuesday = Tuesday
+day-wednesday = Wednesday
+day-thursday = Thursday
+day-friday = Friday
+day-saturday = Saturday
+week-first = first
+week-second = second
+week-third = third
+week-fourth = fourth
+week-last = last
+month-january = January
+month-february = February
+month-march = March
+month-april = April
+month-may = May
+month-june = June
+month-july = July
+month-august = August
+month-september = September
+month-october = October
+month-november = November
+month-december = December
+
+## Enabling backup
+enable-backup = Enable backup
+protect-region = In region { $region }
+protect-other-region = is in region { $region }; a vault protects machines of its own region only
+protect-others = { $count ->
+    [one] 1 vault cannot be chosen
+   *[other] { $count } vaults cannot be chosen
+}
+protect-new-vault-hint = It is created in resource group { $group } and region { $region }, like the machine.
+protect-default-policy = The machine gets the vault’s DefaultPolicy: every day, kept 30 days.
+protect-no-vault = No vault is in the machine’s region, and your role may not create one. Ask an owner to create it.
+protect-start = Start the first backup now
+protect-start-hint = Enabling does not make a recovery point; the first backup does.
+
+## Backup items
+items-none = Nothing is protected yet
+items-none-text = Choose a virtual machine and enable its backup.
+item-protected = Protected
+item-initial-pending = Warning (Initial backup pending)
+item-initial-pending-text = There is no recovery point yet. The first backup makes it: start it with Back up now.
+item-last-failed = Last backup failed
+item-stopped = Protection stopped
+item-stopped-text = { $count ->
+    [0] No more backups are taken. There is no recovery point.
+    [one] No more backups are taken. Its recovery point is kept.
+   *[other] No more backups are taken. Its { $count } recovery points are kept.
+}
+item-deleted = Deleted
+item-deleted-text = { $count ->
+    [one] Its recovery point is removed after { $time }. Until then it can be brought back.
+   *[other] Its { $count } recovery points are removed after { $time }. Until then they can be brought back.
+}
+item-resume = Resume protection
+item-change-policy = Change policy
+item-stop = Stop backup
+item-delete = Delete backup data
+item-undelete = Undelete
+item-running-job = Show the running job
+to-item = Show backup item
+last-backup = Last backup status
+last-point = Latest recovery point
+pre-check = Backup pre-check
+health-passed = Passed
+health-action-required = Action required
+health-action-suggested = Action suggested
+
+## Recovery points
+points-none = No recovery point yet
+points-none-text = Recovery points appear here after the first backup.
+item-points-none-text = The first backup makes the first recovery point.
+count-points = { $count ->
+    [one] 1 recovery point
+   *[other] { $count } recovery points
+}
+point-newest = Newest recovery point
+point-oldest = Oldest recovery point
+point-moved = { $read } read, { $stored } stored
+point-read-whole = Read whole: { $reason }
+point-not-validated = Not validated
+point-no-freeze = Not frozen
+consistency = Consistency
+consistency-application = Application-consistent
+consistency-file-system = File-system consistent
+consistency-crash = Crash-consistent
+consistency-reason = Because
+freeze = Freeze window
+kept-until = Kept until
+kept-for-ever = Until somebody decides
+tier = Tier
+tier-instant = Snapshot
+tier-vault = Vault
+tier-archive = Archive
+
+## Back up now
+backup-now = Back up now
+retain-until = Retain backup till
+retain-until-hint = Last day on which the recovery point is kept, in UTC.
+
+## Restore
+restore = Restore
+restore-where = Restore to
+restore-to-folder = Folder of a storage account
+restore-to-folder-text = Writes the disks as image files into a new folder. Nothing else is changed.
+restore-in-place = In place
+restore-in-place-text = Replaces the disks of the machine. The present disks are kept until the restored ones are verified.
+restore-stops-vm = The machine is stopped by the restore if it runs.
+restore-vm-must-be-off = The machine must be off. Stop it on hypervisor { $hypervisor } first.
+restore-sure = Replace the disks of { $name }
+restore-os-always = The OS disk is always restored.
+restore-folder = Folder
+storage-account = Storage account
+restored-files = Restored files
+
+## Stopping
+stop-what = What becomes of the recovery points?
+stop-keep = Keep backup data
+stop-keep-text = { $count ->
+    [0] No more backups are taken. There is no recovery point.
+    [one] No more backups are taken. The recovery point stays and can be restored.
+   *[other] No more backups are taken. The { $count } recovery points stay and can be restored.
+}
+stop-delete = Delete backup data
+stop-delete-now = { $count ->
+    [0] There is no recovery point.
+    [one] The recovery point is removed at once and cannot be brought back.
+   *[other] The { $count } recovery points are removed at once and cannot be brought back.
+}
+stop-delete-soft = { $count ->
+    [0] There is no recovery point; the item is gone at once.
+    [one] The recovery point can be brought back for { $days } days, then it is removed.
+   *[other] The { $count } recovery points can be brought back for { $days } days, then they are removed.
+}
+stop-sure = Delete the backup data of { $name }
+stop-nothing = There is nothing to stop: backups are stopped already, and the data cannot be deleted now.
+
+## Jobs
+job-name = Workload name
+jobs-none = No job yet
+jobs-none-text = Backups and restores appear here as soon as they are started.
+job-in-progress = In progress
+job-cancelling = Cancelling
+job-completed = Completed
+job-completed-with-warnings = Completed with warnings
+job-failed = Failed
+job-cancelled = Cancelled
+job-cancel = Cancel job
+job-not-started = Not started yet
+job-progress = Progress of the data transfer
+job-bytes = { $done } of { $total }
+job-left = about { $time } left
+job-retrying = { $count ->
+    [one] The step failed once and is being tried again.
+   *[other] The step failed { $count } times and is being tried again.
+}
+operation-backup = Backup
+operation-backup-scheduled = Backup (scheduled)
+operation-restore-disks = Restore disks
+operation-restore-in-place = Restore in place
+operation-restore-new-vm = Restore as new machine
+operation-configure-backup = Configure backup
+operation-disable-backup = Stop backup
+operation-delete-backup-data = Delete backup data
+operation-undelete = Undelete
+operation-start-vm = Start virtual machine
+operation-stop-vm = Stop virtual machine
+operation-refresh = Discover virtual machines
+steps = Steps
+step = Step
+step-take-snapshot = Take Snapshot
+step-transfer-to-vault = Transfer data to vault
+step-validate = Validate
+step-release-snapshot = Release snapshot
+step-prepare-restore = Prepare target
+step-transfer-from-vault = Transfer data from vault
+step-publish-restore = Put in place
+step-delete-points = Delete recovery points
+step-not-started = Not started
+step-undone = Undone
+bytes-read = Read
+bytes-new = New to the vault
+bytes-stored = Stored
+bytes-written = Written
+read-whole-because = Read whole because
+
+## Errors
+error-status = HTTP status { $status }
+error-no-page = There is no such page
+error-no-page-text = The address is wrong, or what it showed is gone.
+error-forged = The form cannot be accepted
+error-forged-text = It was not sent by a page of this portal, or the page was opened too long ago. Nothing was changed. Open the page again and repeat.

@@ -1,0 +1,396 @@
+## Frame
+overview = Información general
+vms = Máquinas virtuales
+vm = Máquina virtual
+vaults = Almacenes de Recovery Services
+vault = Almacén de Recovery Services
+items = Elementos de copia de seguridad
+item = Elemento de copia de seguridad
+jobs = Trabajos de copia de seguridad
+job = Trabajo
+points = Puntos de recuperación
+point = Punto de recuperación
+navigation = Navegación principal
+crumbs = Está aquí
+skip-to-content = Ir al contenido
+preferences = Preferencias
+language = Idioma
+theme = Colores
+theme-auto = Como el sistema
+theme-light = Claro
+theme-dark = Oscuro
+apply = Aplicar
+essentials = Información esencial
+show-all = Mostrar todo
+to-overview = Ir a la información general
+to-vms = Ir a las máquinas virtuales
+az-copy = Copiar como comando az
+az-copy-button = Copiar
+az-copied = Copiado
+
+## Signing in
+sign-in = Iniciar sesión
+sign-out = Cerrar sesión
+sign-in-text = Con el mismo nombre o id. de cliente y el mismo secreto que para az.
+sign-in-name = Nombre o id. de cliente
+sign-in-secret = Contraseña o secreto
+
+## Columns and fields
+name = Nombre
+group = Grupo de recursos
+region = Región
+subscription = Suscripción
+state = Situación
+status = Estado
+time = Hora
+size = Tamaño
+created = Fecha de creación
+duration = Duración
+start-time = Hora de inicio
+end-time = Hora de finalización
+operation = Operación
+actions = Acciones
+schedule = Programación
+retention = Retención
+save = Guardar
+create = Crear
+create-new = Crear nuevo
+choose = Elegir
+cancel = Cancelar
+none-yet = Todavía ninguno
+percent = { $value } %
+filter-name = Nombre o grupo de recursos
+filter-all = Todo
+filter-protected = Protegida
+filter-apply = Filtrar
+filter-days = { $count ->
+    [one] Últimas 24 horas
+   *[other] Últimos { $count } días
+}
+nothing-found = No se encontró nada
+nothing-found-text = Ninguna entrada coincide con el filtro.
+
+## Overview
+tile-unprotected = { $count ->
+    [0] todas protegidas
+    [one] 1 sin proteger
+   *[other] { $count } sin proteger
+}
+tile-attention = { $count ->
+    [0] todo en orden
+    [one] 1 requiere atención
+   *[other] { $count } requieren atención
+}
+tile-failed = { $count ->
+    [0] ninguno con errores en 24 horas
+    [one] 1 con errores en 24 horas
+   *[other] { $count } con errores en 24 horas
+}
+tile-vaults = { $count ->
+    [one] en 1 almacén
+   *[other] en { $count } almacenes
+}
+jobs-in-progress = Trabajos en curso
+points-newest = Puntos de recuperación más recientes
+
+## Virtual machines
+power = Alimentación
+power-running = En ejecución
+power-paused = En pausa
+power-stopped = Detenida
+power-unknown = Desconocida
+vm-missing = Desaparecida
+vm-unreachable = El hipervisor no responde
+vm-missing-text = El hipervisor { $hypervisor } no tiene esta máquina desde { $time }. Sus puntos de recuperación todavía se pueden restaurar.
+vm-unreachable-text = El hipervisor { $hypervisor } no responde desde { $time }. Aquí ve lo que se sabía entonces.
+agent = Agente invitado
+agent-ready = Listo
+agent-silent = Sin respuesta
+agent-not-configured = No configurado
+agent-silent-advice = El agente invitado no responde. Instale e inicie qemu-guest-agent en la máquina; hasta entonces las copias de seguridad son coherentes frente a bloqueos.
+agent-not-configured-advice = La máquina no tiene canal para el agente invitado, por lo que las copias de seguridad son coherentes frente a bloqueos. Agregue un canal virtio-serial llamado org.qemu.guest_agent.0 e instale qemu-guest-agent.
+os = Sistema operativo
+cpus-memory = CPU / memoria
+hypervisor = Hipervisor
+last-seen = Vista por última vez
+backup = Copia de seguridad
+vm-not-protected = Sin proteger
+vm-back-up = Habilitar copia
+vm-can-be-chosen = Se puede elegir
+vms-choose = Seleccionar máquinas virtuales
+vms-refresh = Buscar máquinas nuevas
+vms-none = Todavía no hay máquinas virtuales
+vms-none-text = Ningún hipervisor configurado tiene máquinas, o todavía no se ha consultado ninguno.
+vm-jobs-none-text = Todavía no se ha copiado ni restaurado nada de esta máquina.
+disks = Discos
+disk-role = Función
+disk-os = Disco del SO
+disk-lun = Disco de datos, LUN { $lun }
+disk-format = Formato
+disk-backed-up = Incluido en la copia
+disk-left-out = Excluido
+count-vms = { $count ->
+    [0] ninguna máquina virtual
+    [one] 1 máquina virtual
+   *[other] { $count } máquinas virtuales
+}
+
+## Vaults
+vault-create = Crear almacén
+vault-delete = Eliminar almacén
+vault-back-up = Copia de seguridad de máquinas virtuales
+vault-name-hint = De 2 a 50 letras, dígitos y guiones; primero una letra; único en la suscripción.
+vault-new-name = Nombre del almacén nuevo
+vaults-none = Todavía no hay almacenes
+vaults-none-text = Un almacén de Recovery Services guarda los puntos de recuperación de las máquinas virtuales de una región. Cree uno para cada región que tenga máquinas que proteger.
+vault-items-none-text = Este almacén todavía no protege ninguna máquina virtual.
+subscription-only = Suscripción: { $name }
+group-new = O un grupo de recursos nuevo
+group-new-hint = Déjelo vacío para usar el elegido arriba.
+region-hint = Un almacén solo protege máquinas virtuales de su propia región.
+redundancy = Replicación de almacenamiento
+redundancy-geo = Redundancia geográfica
+redundancy-local = Redundancia local
+redundancy-zone = Redundancia de zona
+redundancy-geo-text = Una copia más en la región emparejada. Para un almacén que es la copia de seguridad principal.
+redundancy-local-text = Copias en un solo lugar. Más económica; no sobrevive a la pérdida del sitio.
+redundancy-zone-text = Copias en varias zonas de la región.
+redundancy-hint = Se puede cambiar hasta que el almacén proteja su primer elemento.
+redundancy-open = Se puede elegir hasta que el almacén proteja su primer elemento
+redundancy-locked = { $redundancy }. Ya no se puede cambiar: el almacén protege o ha protegido elementos. Para otra opción, cree otro almacén.
+soft-delete = Eliminación temporal
+soft-delete-disabled = Desactivada: los datos eliminados desaparecen de inmediato
+soft-delete-enabled = { $count ->
+    [one] Activada: los datos eliminados se pueden recuperar durante 1 día
+   *[other] Activada: los datos eliminados se pueden recuperar durante { $count } días
+}
+soft-delete-always-on = { $count ->
+    [one] Siempre activada: los datos eliminados se pueden recuperar durante 1 día
+   *[other] Siempre activada: los datos eliminados se pueden recuperar durante { $count } días
+}
+immutability = Inmutabilidad
+immutability-disabled = Desactivada
+immutability-unlocked = Activada, sin bloquear
+immutability-locked = Activada y bloqueada
+
+## Policies
+policy = Directiva de copia de seguridad
+policies = Directivas de copia de seguridad
+policy-choose = Elegir directiva de copia de seguridad
+policy-daily = Todos los días a las { $time } ({ $zone })
+policy-weekly = Cada { $days } a las { $time } ({ $zone })
+policy-hourly = Cada { $interval } horas desde las { $time }, durante { $window } horas ({ $zone })
+policy-only-crash = El invitado nunca se congela: solo coherente frente a bloqueos
+retention-daily = { $count ->
+    [one] Los puntos diarios se conservan 1 día
+   *[other] Los puntos diarios se conservan { $count } días
+}
+retention-weekly = { $count ->
+    [one] Los puntos de { $days } se conservan 1 semana
+   *[other] Los puntos de { $days } se conservan { $count } semanas
+}
+retention-monthly = { $count ->
+    [one] Los puntos mensuales ({ $days }) se conservan 1 mes
+   *[other] Los puntos mensuales ({ $days }) se conservan { $count } meses
+}
+retention-yearly = { $count ->
+    [one] Los puntos anuales ({ $days }; { $months }) se conservan 1 año
+   *[other] Los puntos anuales ({ $days }; { $months }) se conservan { $count } años
+}
+days-of-weeks = { $weeks } { $days }
+day-last = último día
+day-sunday = domingo
+day-monday = lunes
+day-tuesday = martes
+day-wednesday = miércoles
+day-thursday = jueves
+day-friday = viernes
+day-saturday = sábado
+week-first = primer
+week-second = segundo
+week-third = tercer
+week-fourth = cuarto
+week-last = último
+month-january = enero
+month-february = febrero
+month-march = marzo
+month-april = abril
+month-may = mayo
+month-june = junio
+month-july = julio
+month-august = agosto
+month-september = septiembre
+month-october = octubre
+month-november = noviembre
+month-december = diciembre
+
+## Enabling backup
+enable-backup = Habilitar copia de seguridad
+protect-region = En la región { $region }
+protect-other-region = está en la región { $region }; un almacén solo protege máquinas de su propia región
+protect-others = { $count ->
+    [one] 1 almacén no se puede elegir
+   *[other] { $count } almacenes no se pueden elegir
+}
+protect-new-vault-hint = Se crea en el grupo de recursos { $group } y la región { $region }, como la máquina.
+protect-default-policy = La máquina recibe la directiva DefaultPolicy del almacén: todos los días, se conserva 30 días.
+protect-no-vault = No hay ningún almacén en la región de la máquina y su rol no permite crear uno. Pida a un propietario que lo cree.
+protect-start = Iniciar ahora la primera copia de seguridad
+protect-start-hint = Habilitar no crea ningún punto de recuperación; lo crea la primera copia de seguridad.
+
+## Backup items
+items-none = Todavía no hay nada protegido
+items-none-text = Elija una máquina virtual y habilite su copia de seguridad.
+item-protected = Protegida
+item-initial-pending = Advertencia (copia de seguridad inicial pendiente)
+item-initial-pending-text = Todavía no hay ningún punto de recuperación. Lo crea la primera copia de seguridad: iníciela con Realizar copia de seguridad ahora.
+item-last-failed = Error en la última copia de seguridad
+item-stopped = Protección detenida
+item-stopped-text = { $count ->
+    [0] No se realizan más copias de seguridad. No hay ningún punto de recuperación.
+    [one] No se realizan más copias de seguridad. Su punto de recuperación se conserva.
+   *[other] No se realizan más copias de seguridad. Sus { $count } puntos de recuperación se conservan.
+}
+item-deleted = Eliminado
+item-deleted-text = { $count ->
+    [one] Su punto de recuperación se quita después de { $time }. Hasta entonces se puede recuperar.
+   *[other] Sus { $count } puntos de recuperación se quitan después de { $time }. Hasta entonces se pueden recuperar.
+}
+item-resume = Reanudar la protección
+item-change-policy = Cambiar directiva
+item-stop = Detener copia de seguridad
+item-delete = Eliminar datos de copia de seguridad
+item-undelete = Recuperar
+item-running-job = Mostrar el trabajo en curso
+to-item = Mostrar elemento de copia de seguridad
+last-backup = Estado de la última copia
+last-point = Último punto de recuperación
+pre-check = Comprobación previa
+health-passed = Correcta
+health-action-required = Acción necesaria
+health-action-suggested = Acción recomendada
+
+## Recovery points
+points-none = Todavía no hay puntos de recuperación
+points-none-text = Los puntos de recuperación aparecen aquí después de la primera copia de seguridad.
+item-points-none-text = La primera copia de seguridad crea el primer punto de recuperación.
+count-points = { $count ->
+    [one] 1 punto de recuperación
+   *[other] { $count } puntos de recuperación
+}
+point-newest = Punto de recuperación más reciente
+point-oldest = Punto de recuperación más antiguo
+point-moved = { $read } leídos, { $stored } almacenados
+point-read-whole = Leído por completo: { $reason }
+point-not-validated = Sin validar
+point-no-freeze = Sin congelar
+consistency = Coherencia
+consistency-application = Coherente con la aplicación
+consistency-file-system = Coherente con el sistema de archivos
+consistency-crash = Coherente frente a bloqueos
+consistency-reason = Motivo
+freeze = Tiempo congelado
+kept-until = Se conserva hasta
+kept-for-ever = Hasta que alguien decida
+tier = Nivel
+tier-instant = Instantánea
+tier-vault = Almacén
+tier-archive = Archivo
+
+## Back up now
+backup-now = Realizar copia de seguridad ahora
+retain-until = Conservar la copia hasta
+retain-until-hint = Último día en que se conserva el punto de recuperación, en UTC.
+
+## Restore
+restore = Restaurar
+restore-where = Restaurar en
+restore-to-folder = Carpeta de una cuenta de almacenamiento
+restore-to-folder-text = Escribe los discos como archivos de imagen en una carpeta nueva. No se cambia nada más.
+restore-in-place = En el mismo lugar
+restore-in-place-text = Reemplaza los discos de la máquina. Los discos actuales se guardan hasta que los restaurados estén comprobados.
+restore-stops-vm = La restauración detiene la máquina si está en ejecución.
+restore-vm-must-be-off = La máquina debe estar apagada. Deténgala primero en el hipervisor { $hypervisor }.
+restore-sure = Reemplazar los discos de { $name }
+restore-os-always = El disco del SO se restaura siempre.
+restore-folder = Carpeta
+storage-account = Cuenta de almacenamiento
+restored-files = Archivos restaurados
+
+## Stopping
+stop-what = ¿Qué pasa con los puntos de recuperación?
+stop-keep = Conservar los datos de copia de seguridad
+stop-keep-text = { $count ->
+    [0] No se realizan más copias de seguridad. No hay ningún punto de recuperación.
+    [one] No se realizan más copias de seguridad. El punto de recuperación permanece y se puede restaurar.
+   *[other] No se realizan más copias de seguridad. Los { $count } puntos de recuperación permanecen y se pueden restaurar.
+}
+stop-delete = Eliminar los datos de copia de seguridad
+stop-delete-now = { $count ->
+    [0] No hay ningún punto de recuperación.
+    [one] El punto de recuperación se quita de inmediato y no se puede recuperar.
+   *[other] Los { $count } puntos de recuperación se quitan de inmediato y no se pueden recuperar.
+}
+stop-delete-soft = { $count ->
+    [0] No hay ningún punto de recuperación; el elemento desaparece de inmediato.
+    [one] El punto de recuperación se puede recuperar durante { $days } días; después se quita.
+   *[other] Los { $count } puntos de recuperación se pueden recuperar durante { $days } días; después se quitan.
+}
+stop-sure = Eliminar los datos de copia de seguridad de { $name }
+stop-nothing = No hay nada que detener: las copias de seguridad ya están detenidas y los datos no se pueden eliminar ahora.
+
+## Jobs
+job-name = Nombre de la carga de trabajo
+jobs-none = Todavía no hay trabajos
+jobs-none-text = Las copias de seguridad y las restauraciones aparecen aquí en cuanto se inician.
+job-in-progress = En curso
+job-cancelling = Cancelando
+job-completed = Completado
+job-completed-with-warnings = Completado con advertencias
+job-failed = Error
+job-cancelled = Cancelado
+job-cancel = Cancelar trabajo
+job-not-started = Todavía no iniciado
+job-progress = Progreso de la transferencia de datos
+job-bytes = { $done } de { $total }
+job-left = quedan unos { $time }
+job-retrying = { $count ->
+    [one] El paso falló una vez y se está intentando de nuevo.
+   *[other] El paso falló { $count } veces y se está intentando de nuevo.
+}
+operation-backup = Copia de seguridad
+operation-backup-scheduled = Copia de seguridad (programada)
+operation-restore-disks = Restaurar discos
+operation-restore-in-place = Restaurar en el mismo lugar
+operation-restore-new-vm = Restaurar como máquina nueva
+operation-configure-backup = Configurar copia de seguridad
+operation-disable-backup = Detener copia de seguridad
+operation-delete-backup-data = Eliminar datos de copia de seguridad
+operation-undelete = Recuperar
+operation-start-vm = Iniciar máquina virtual
+operation-stop-vm = Detener máquina virtual
+operation-refresh = Detectar máquinas virtuales
+steps = Pasos
+step = Paso
+step-take-snapshot = Tomar instantánea
+step-transfer-to-vault = Transferir datos al almacén
+step-validate = Validar
+step-release-snapshot = Liberar instantánea
+step-prepare-restore = Preparar destino
+step-transfer-from-vault = Transferir datos desde el almacén
+step-publish-restore = Colocar en su sitio
+step-delete-points = Eliminar puntos de recuperación
+step-not-started = Sin iniciar
+step-undone = Deshecho
+bytes-read = Leídos
+bytes-new = Nuevos para el almacén
+bytes-stored = Almacenados
+bytes-written = Escritos
+read-whole-because = Leído por completo porque
+
+## Errors
+error-status = Estado HTTP { $status }
+error-no-page = Esta página no existe
+error-no-page-text = La dirección es incorrecta o lo que mostraba ya no existe.
+error-forged = No se puede aceptar el formulario
+error-forged-text = No lo envió una página de este portal, o la página se abrió hace demasiado tiempo. No se ha cambiado nada. Abra la página de nuevo y repita la acción.

@@ -1,0 +1,393 @@
+## Frame
+overview = Vue d’ensemble
+vms = Machines virtuelles
+vm = Machine virtuelle
+vaults = Coffres Recovery Services
+vault = Coffre Recovery Services
+items = Éléments de sauvegarde
+item = Élément de sauvegarde
+jobs = Tâches de sauvegarde
+job = Tâche
+points = Points de récupération
+point = Point de récupération
+navigation = Navigation principale
+crumbs = Vous êtes ici
+skip-to-content = Aller au contenu
+preferences = Préférences
+language = Langue
+theme = Couleurs
+theme-auto = Comme le système
+theme-light = Clair
+theme-dark = Sombre
+apply = Appliquer
+essentials = Informations essentielles
+show-all = Tout afficher
+to-overview = Vers la vue d’ensemble
+to-vms = Vers les machines virtuelles
+az-copy = Copier comme commande az
+az-copy-button = Copier
+az-copied = Copié
+
+## Signing in
+sign-in = Se connecter
+sign-out = Se déconnecter
+sign-in-text = Avec le même nom ou ID client et le même secret que pour az.
+sign-in-name = Nom ou ID client
+sign-in-secret = Mot de passe ou secret
+
+## Columns and fields
+name = Nom
+group = Groupe de ressources
+region = Région
+subscription = Abonnement
+state = Situation
+status = État
+time = Heure
+size = Taille
+created = Créé le
+duration = Durée
+start-time = Heure de début
+end-time = Heure de fin
+operation = Opération
+actions = Actions
+schedule = Planification
+retention = Rétention
+save = Enregistrer
+create = Créer
+create-new = Créer
+choose = Choisir
+cancel = Annuler
+none-yet = Aucun pour l’instant
+percent = { $value } %
+filter-name = Nom ou groupe de ressources
+filter-all = Tout
+filter-protected = Protégée
+filter-apply = Filtrer
+filter-days = { $count ->
+    [one] Dernières 24 heures
+   *[other] { $count } derniers jours
+}
+nothing-found = Rien trouvé
+nothing-found-text = Aucune entrée ne correspond au filtre.
+
+## Overview
+tile-unprotected = { $count ->
+    [0] toutes protégées
+    [one] 1 non protégée
+   *[other] { $count } non protégées
+}
+tile-attention = { $count ->
+    [0] tout est en ordre
+    [one] 1 demande votre attention
+   *[other] { $count } demandent votre attention
+}
+tile-failed = { $count ->
+    [0] aucun échec en 24 heures
+    [one] 1 échec en 24 heures
+   *[other] { $count } échecs en 24 heures
+}
+tile-vaults = { $count ->
+    [one] dans { $count } coffre
+   *[other] dans { $count } coffres
+}
+jobs-in-progress = Tâches en cours
+points-newest = Points de récupération les plus récents
+
+## Virtual machines
+power = Alimentation
+power-running = En cours d’exécution
+power-paused = En pause
+power-stopped = Arrêtée
+power-unknown = Inconnue
+vm-missing = Disparue
+vm-unreachable = Hyperviseur absent
+vm-missing-text = L’hyperviseur { $hypervisor } n’a plus cette machine depuis le { $time }. Ses points de récupération peuvent encore être restaurés.
+vm-unreachable-text = L’hyperviseur { $hypervisor } ne répond plus depuis le { $time }. Vous voyez ici ce que l’on savait alors.
+agent = Agent invité
+agent-ready = Prêt
+agent-silent = Pas de réponse
+agent-not-configured = Non configuré
+agent-silent-advice = L’agent invité ne répond pas. Installez et démarrez qemu-guest-agent dans la machine ; en attendant, les sauvegardes sont cohérentes en cas d’incident.
+agent-not-configured-advice = La machine n’a pas de canal pour l’agent invité ; les sauvegardes sont donc cohérentes en cas d’incident. Ajoutez un canal virtio-serial nommé org.qemu.guest_agent.0 et installez qemu-guest-agent.
+os = Système d’exploitation
+cpus-memory = Processeurs / mémoire
+hypervisor = Hyperviseur
+last-seen = Vue pour la dernière fois
+backup = Sauvegarde
+vm-not-protected = Non protégée
+vm-back-up = Sauvegarder
+vm-can-be-chosen = Peut être choisie
+vms-choose = Sélectionner des machines virtuelles
+vms-refresh = Rechercher de nouvelles machines
+vms-none = Pas encore de machine virtuelle
+vms-none-text = Aucun des hyperviseurs configurés n’a de machine, ou aucun n’a encore été interrogé.
+vm-jobs-none-text = Rien n’a encore été sauvegardé ni restauré pour cette machine.
+disks = Disques
+disk-role = Rôle
+disk-os = Disque du système
+disk-lun = Disque de données, LUN { $lun }
+disk-format = Format
+disk-backed-up = Sauvegardé
+disk-left-out = Exclu
+count-vms = { $count ->
+    [0] aucune machine virtuelle
+    [one] 1 machine virtuelle
+   *[other] { $count } machines virtuelles
+}
+
+## Vaults
+vault-create = Créer un coffre
+vault-delete = Supprimer le coffre
+vault-back-up = Sauvegarder des machines virtuelles
+vault-name-hint = 2 à 50 lettres, chiffres et traits d’union ; une lettre en premier ; unique dans l’abonnement.
+vault-new-name = Nom du nouveau coffre
+vaults-none = Pas encore de coffre
+vaults-none-text = Un coffre Recovery Services conserve les points de récupération des machines virtuelles d’une région. Créez-en un pour chaque région qui a des machines à protéger.
+vault-items-none-text = Ce coffre ne protège encore aucune machine virtuelle.
+subscription-only = Abonnement : { $name }
+group-new = Ou un nouveau groupe de ressources
+group-new-hint = Laissez vide pour utiliser celui choisi ci-dessus.
+region-hint = Un coffre ne protège que les machines virtuelles de sa propre région.
+redundancy = Réplication du stockage
+redundancy-geo = Géoredondant
+redundancy-local = Localement redondant
+redundancy-zone = Redondant interzone
+redundancy-geo-text = Une copie de plus dans la région jumelée. Pour un coffre qui est la sauvegarde principale.
+redundancy-local-text = Des copies en un seul lieu. Moins cher ; ne survit pas à la perte du site.
+redundancy-zone-text = Des copies dans plusieurs zones de la région.
+redundancy-hint = Modifiable jusqu’à ce que le coffre protège son premier élément.
+redundancy-open = Au choix jusqu’à ce que le coffre protège son premier élément
+redundancy-locked = { $redundancy }. Ne peut plus être modifié : le coffre protège ou a protégé des éléments. Pour un autre choix, créez un autre coffre.
+soft-delete = Suppression réversible
+soft-delete-disabled = Désactivée : les données supprimées disparaissent aussitôt
+soft-delete-enabled = { $count ->
+    [one] Activée : les données supprimées sont récupérables pendant { $count } jour
+   *[other] Activée : les données supprimées sont récupérables pendant { $count } jours
+}
+soft-delete-always-on = { $count ->
+    [one] Toujours activée : les données supprimées sont récupérables pendant { $count } jour
+   *[other] Toujours activée : les données supprimées sont récupérables pendant { $count } jours
+}
+immutability = Immuabilité
+immutability-disabled = Désactivée
+immutability-unlocked = Activée, non verrouillée
+immutability-locked = Activée et verrouillée
+
+## Policies
+policy = Stratégie de sauvegarde
+policies = Stratégies de sauvegarde
+policy-choose = Choisir une stratégie de sauvegarde
+policy-daily = Tous les jours à { $time } ({ $zone })
+policy-weekly = Chaque { $days } à { $time } ({ $zone })
+policy-hourly = Toutes les { $interval } heures à partir de { $time }, pendant { $window } heures ({ $zone })
+policy-only-crash = L’invité n’est jamais figé : seulement cohérente en cas d’incident
+retention-daily = { $count ->
+    [one] Les points quotidiens sont conservés { $count } jour
+   *[other] Les points quotidiens sont conservés { $count } jours
+}
+retention-weekly = { $count ->
+    [one] Les points de { $days } sont conservés { $count } semaine
+   *[other] Les points de { $days } sont conservés { $count } semaines
+}
+retention-monthly = Les points mensuels ({ $days }) sont conservés { $count } mois
+retention-yearly = { $count ->
+    [one] Les points annuels ({ $days } ; { $months }) sont conservés { $count } an
+   *[other] Les points annuels ({ $days } ; { $months }) sont conservés { $count } ans
+}
+days-of-weeks = { $weeks } { $days }
+day-last = dernier jour
+day-sunday = dimanche
+day-monday = lundi
+day-tuesday = mardi
+day-wednesday = mercredi
+day-thursday = jeudi
+day-friday = vendredi
+day-saturday = samedi
+week-first = premier
+week-second = deuxième
+week-third = troisième
+week-fourth = quatrième
+week-last = dernier
+month-january = janvier
+month-february = février
+month-march = mars
+month-april = avril
+month-may = mai
+month-june = juin
+month-july = juillet
+month-august = août
+month-september = septembre
+month-october = octobre
+month-november = novembre
+month-december = décembre
+
+## Enabling backup
+enable-backup = Activer la sauvegarde
+protect-region = Dans la région { $region }
+protect-other-region = est dans la région { $region } ; un coffre ne protège que les machines de sa propre région
+protect-others = { $count ->
+    [one] { $count } coffre ne peut pas être choisi
+   *[other] { $count } coffres ne peuvent pas être choisis
+}
+protect-new-vault-hint = Il est créé dans le groupe de ressources { $group } et la région { $region }, comme la machine.
+protect-default-policy = La machine reçoit la stratégie DefaultPolicy du coffre : tous les jours, conservation de 30 jours.
+protect-no-vault = Aucun coffre n’est dans la région de la machine, et votre rôle ne permet pas d’en créer un. Demandez à un propriétaire de le créer.
+protect-start = Démarrer la première sauvegarde maintenant
+protect-start-hint = L’activation ne crée pas de point de récupération ; la première sauvegarde en crée un.
+
+## Backup items
+items-none = Rien n’est encore protégé
+items-none-text = Choisissez une machine virtuelle et activez sa sauvegarde.
+item-protected = Protégée
+item-initial-pending = Avertissement (sauvegarde initiale en attente)
+item-initial-pending-text = Il n’y a pas encore de point de récupération. La première sauvegarde le crée : démarrez-la avec Sauvegarder maintenant.
+item-last-failed = Échec de la dernière sauvegarde
+item-stopped = Protection arrêtée
+item-stopped-text = { $count ->
+    [0] Plus aucune sauvegarde n’est effectuée. Il n’y a aucun point de récupération.
+    [one] Plus aucune sauvegarde n’est effectuée. Son point de récupération est conservé.
+   *[other] Plus aucune sauvegarde n’est effectuée. Ses { $count } points de récupération sont conservés.
+}
+item-deleted = Supprimé
+item-deleted-text = { $count ->
+    [one] Son point de récupération est retiré après le { $time }. D’ici là, il est récupérable.
+   *[other] Ses { $count } points de récupération sont retirés après le { $time }. D’ici là, ils sont récupérables.
+}
+item-resume = Reprendre la protection
+item-change-policy = Changer de stratégie
+item-stop = Arrêter la sauvegarde
+item-delete = Supprimer les données de sauvegarde
+item-undelete = Annuler la suppression
+item-running-job = Afficher la tâche en cours
+to-item = Afficher l’élément de sauvegarde
+last-backup = État de la dernière sauvegarde
+last-point = Dernier point de récupération
+pre-check = Vérification préalable
+health-passed = Réussie
+health-action-required = Action requise
+health-action-suggested = Action suggérée
+
+## Recovery points
+points-none = Pas encore de point de récupération
+points-none-text = Les points de récupération apparaissent ici après la première sauvegarde.
+item-points-none-text = La première sauvegarde crée le premier point de récupération.
+count-points = { $count ->
+    [one] { $count } point de récupération
+   *[other] { $count } points de récupération
+}
+point-newest = Point de récupération le plus récent
+point-oldest = Point de récupération le plus ancien
+point-moved = { $read } lus, { $stored } stockés
+point-read-whole = Lu en entier : { $reason }
+point-not-validated = Non validé
+point-no-freeze = Non figé
+consistency = Cohérence
+consistency-application = Cohérente avec les applications
+consistency-file-system = Cohérente avec le système de fichiers
+consistency-crash = Cohérente en cas d’incident
+consistency-reason = Motif
+freeze = Durée du gel
+kept-until = Conservé jusqu’au
+kept-for-ever = Jusqu’à décision
+tier = Niveau
+tier-instant = Instantané
+tier-vault = Coffre
+tier-archive = Archive
+
+## Back up now
+backup-now = Sauvegarder maintenant
+retain-until = Conserver la sauvegarde jusqu’au
+retain-until-hint = Dernier jour où le point de récupération est conservé, en UTC.
+
+## Restore
+restore = Restaurer
+restore-where = Restaurer vers
+restore-to-folder = Dossier d’un compte de stockage
+restore-to-folder-text = Écrit les disques comme fichiers image dans un nouveau dossier. Rien d’autre n’est modifié.
+restore-in-place = Sur place
+restore-in-place-text = Remplace les disques de la machine. Les disques actuels sont gardés jusqu’à ce que les disques restaurés soient vérifiés.
+restore-stops-vm = La restauration arrête la machine si elle est en cours d’exécution.
+restore-vm-must-be-off = La machine doit être éteinte. Arrêtez-la d’abord sur l’hyperviseur { $hypervisor }.
+restore-sure = Remplacer les disques de { $name }
+restore-os-always = Le disque du système est toujours restauré.
+restore-folder = Dossier
+storage-account = Compte de stockage
+restored-files = Fichiers restaurés
+
+## Stopping
+stop-what = Que deviennent les points de récupération ?
+stop-keep = Conserver les données de sauvegarde
+stop-keep-text = { $count ->
+    [0] Plus aucune sauvegarde n’est effectuée. Il n’y a aucun point de récupération.
+    [one] Plus aucune sauvegarde n’est effectuée. Le point de récupération reste et peut être restauré.
+   *[other] Plus aucune sauvegarde n’est effectuée. Les { $count } points de récupération restent et peuvent être restaurés.
+}
+stop-delete = Supprimer les données de sauvegarde
+stop-delete-now = { $count ->
+    [0] Il n’y a aucun point de récupération.
+    [one] Le point de récupération est retiré aussitôt et n’est pas récupérable.
+   *[other] Les { $count } points de récupération sont retirés aussitôt et ne sont pas récupérables.
+}
+stop-delete-soft = { $count ->
+    [0] Il n’y a aucun point de récupération ; l’élément disparaît aussitôt.
+    [one] Le point de récupération est récupérable pendant { $days } jours, puis il est retiré.
+   *[other] Les { $count } points de récupération sont récupérables pendant { $days } jours, puis ils sont retirés.
+}
+stop-sure = Supprimer les données de sauvegarde de { $name }
+stop-nothing = Il n’y a rien à arrêter : les sauvegardes sont déjà arrêtées, et les données ne peuvent pas être supprimées maintenant.
+
+## Jobs
+job-name = Nom de la charge de travail
+jobs-none = Pas encore de tâche
+jobs-none-text = Les sauvegardes et les restaurations apparaissent ici dès qu’elles sont lancées.
+job-in-progress = En cours
+job-cancelling = Annulation en cours
+job-completed = Terminé
+job-completed-with-warnings = Terminé avec des avertissements
+job-failed = Échec
+job-cancelled = Annulé
+job-cancel = Annuler la tâche
+job-not-started = Pas encore démarré
+job-progress = Progression du transfert des données
+job-bytes = { $done } sur { $total }
+job-left = encore { $time } environ
+job-retrying = { $count ->
+    [one] L’étape a échoué une fois et est tentée à nouveau.
+   *[other] L’étape a échoué { $count } fois et est tentée à nouveau.
+}
+operation-backup = Sauvegarde
+operation-backup-scheduled = Sauvegarde (planifiée)
+operation-restore-disks = Restaurer des disques
+operation-restore-in-place = Restaurer sur place
+operation-restore-new-vm = Restaurer comme nouvelle machine
+operation-configure-backup = Configurer la sauvegarde
+operation-disable-backup = Arrêter la sauvegarde
+operation-delete-backup-data = Supprimer les données de sauvegarde
+operation-undelete = Annuler la suppression
+operation-start-vm = Démarrer la machine virtuelle
+operation-stop-vm = Arrêter la machine virtuelle
+operation-refresh = Détecter les machines virtuelles
+steps = Étapes
+step = Étape
+step-take-snapshot = Prendre un instantané
+step-transfer-to-vault = Transférer les données vers le coffre
+step-validate = Valider
+step-release-snapshot = Libérer l’instantané
+step-prepare-restore = Préparer la cible
+step-transfer-from-vault = Transférer les données depuis le coffre
+step-publish-restore = Mettre en place
+step-delete-points = Supprimer les points de récupération
+step-not-started = Non démarrée
+step-undone = Défaite
+bytes-read = Lus
+bytes-new = Nouveaux pour le coffre
+bytes-stored = Stockés
+bytes-written = Écrits
+read-whole-because = Lu en entier parce que
+
+## Errors
+error-status = État HTTP { $status }
+error-no-page = Cette page n’existe pas
+error-no-page-text = L’adresse est fausse, ou ce qu’elle montrait a disparu.
+error-forged = Le formulaire ne peut pas être accepté
+error-forged-text = Il n’a pas été envoyé par une page de ce portail, ou la page a été ouverte il y a trop longtemps. Rien n’a été modifié. Rouvrez la page et recommencez.

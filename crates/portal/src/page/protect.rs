@@ -1,0 +1,335 @@
+//! *Enable backup* from a virtual machine: a vault of its region, a policy, and if wished the
+//! first backup at once. A new vault can be made on the way, beside the VM.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use coffre_control::id::{VaultId, VmId};
+use coffre_control::model::{Region, Vault, Vm};
+use coffre_control::port::Tx;
+use coffre_control::usecase::{
+    EnableProtection, PolicyView, PutVault, VaultPatch, VmView, backup_now, check_vault_name_free,
+    enable_protection, get_vm_by_id, list_policies, list_vaults, put_vault,
+};
+use coffre_control::{Action, Cx, ErrorCode, Refusal};
+use serde::Deserialize;
+
+use crate::az::AzCommand;
+use crate::form::{Fields, first, ticked};
+use crate::inventory::region_label;
+use crate::page::error::{log, status_of};
+use crate::page::parse_id;
+use crate::page::prelude::*;
+use crate::policy_text;
+
+/// The choice that makes a vault.
+const NEW: &str = "new";
+/// The policy that every new vault has.
+const DEFAULT_POLICY: &str = "DefaultPolicy";
+
+#[derive(Template)]
+#[template(path = "protect.html")]
+struct Protect<'a> {
+    view: &'a View,
+    section: &'static str,
+    vm: &'a Vm,
+    region: &'a str,
+    refused: Option<Notice>,
+    vaults: Vec<VaultChoice>,
+    others: Vec<(String, String)>,
+    is_new: bool,
+    may_make_vault: bool,
+    chosen_vault: String,
+    new_vault: String,
+    wrong_name: Option<String>,
+    policies: Vec<PolicyChoice>,
+    start: bool,
+    az: AzLines<'a>,
+}
+
+struct VaultChoice {
+    value: String,
+    label: String,
+    chosen: bool,
+}
+
+/// A policy that can be chosen, as sentences.
+pub(crate) struct PolicyChoice {
+    pub(crate) name: String,
+    pub(crate) schedule: String,
+    pub(crate) details: Vec<String>,
+    pub(crate) chosen: bool,
+}
+
+/// What the form holds.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Wish {
+    /// Id of a vault, or `new`; empty = the first that fits.
+    #[serde(default)]
+    vault: String,
+    #[serde(skip)]
+    new_vault: String,
+    #[serde(skip)]
+    policy: String,
+    #[serde(skip)]
+    leave: bool,
+}
+
+struct Read {
+    found: VmView,
+    vaults: Vec<Vault>,
+    policies: Vec<PolicyView>,
+    regions: Vec<Region>,
+    chosen: Option<VaultId>,
+    suggestion: String,
+}
+
+/// `GET /portal/vms/{id}/protect`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Query(wish): Query<Wish>,
+) -> Answer {
+    page(&app, &view, parse_id(&id)?, wish, None).await
+}
+
+/// `POST /portal/vms/{id}/protect`.
+pub(crate) async fn enable(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Form(fields): Fields,
+) -> Answer {
+    let id: VmId = parse_id(&id)?;
+    let wish = Wish {
+        vault: first(&fields, "vault").to_owned(),
+        new_vault: first(&fields, "new_vault").to_owned(),
+        policy: first(&fields, "policy").to_owned(),
+        leave: !ticked(&fields, "start"),
+    };
+    let asked = wish.clone();
+    let done =
+        app.change("portal_enable", view.caller(), move |tx, cx| protect(tx, cx, id, &asked)).await;
+    match done {
+        Ok(address) => go(address),
+        Err(refusal) => page(&app, &view, id, wish, Some(refusal)).await,
+    }
+}
+
+/// Does all that the form asks for, or nothing; returns where to look at it.
+fn protect(tx: &mut dyn Tx, cx: &Cx<'_>, id: VmId, wish: &Wish) -> Result<String, Refusal> {
+    let vault = if wish.vault == NEW {
+        make_vault(tx, cx, id, &wish.new_vault)?
+    } else {
+        wish.vault.parse().map_err(|_| {
+            Refusal::new(ErrorCode::InvalidRequestContent, "Choose a vault from the list.")
+        })?
+    };
+    let policy = wish.policy.clone();
+    let input = EnableProtection { vault, vm: id, policy, disk_selection: None };
+    let (item, _) = enable_protection(tx, cx, input, "")?;
+    if wish.leave {
+        return Ok(format!("/portal/items/{}", item.id));
+    }
+    let accepted = backup_now(tx, cx, item.id, None, "")?;
+    Ok(format!("/portal/jobs/{}", accepted.job.id))
+}
+
+/// A vault beside the VM: same subscription, resource group and region.
+fn make_vault(tx: &mut dyn Tx, cx: &Cx<'_>, vm: VmId, name: &str) -> Result<VaultId, Refusal> {
+    let vm = get_vm_by_id(tx, cx, vm)?.vm;
+    check_vault_name_free(tx, cx, vm.subscription, name)?;
+    let input = PutVault {
+        subscription: vm.subscription,
+        group: vm.group,
+        name: name.to_owned(),
+        region: vm.region,
+        settings: VaultPatch::default(),
+    };
+    Ok(put_vault(tx, cx, input)?.0.id)
+}
+
+fn read(tx: &mut dyn Tx, cx: &Cx<'_>, id: VmId, wish: &Wish) -> Result<Read, Refusal> {
+    let found = get_vm_by_id(tx, cx, id)?;
+    let vaults = list_vaults(tx, cx, found.vm.subscription, None)?;
+    let fits = |vault: &&Vault| vault.region == found.vm.region;
+    let chosen = match wish.vault.as_str() {
+        NEW => None,
+        id => match id.parse().ok() {
+            Some(id) => vaults.iter().find(|vault| vault.id == id),
+            None => vaults.iter().find(fits),
+        },
+    };
+    let chosen = chosen.map(|vault| vault.id);
+    let policies = match chosen {
+        Some(vault) => list_policies(tx, cx, vault)?,
+        None => Vec::new(),
+    };
+    let suggestion = suggestion(tx, cx, &found.vm)?;
+    Ok(Read { found, policies, regions: tx.regions()?, chosen, vaults, suggestion })
+}
+
+/// A free vault name made from the region's.
+fn suggestion(tx: &mut dyn Tx, cx: &Cx<'_>, vm: &Vm) -> Result<String, Refusal> {
+    let region: String = vm.region.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
+    for number in 1..100 {
+        let name = match number {
+            1 => format!("vault-{region}"),
+            number => format!("vault-{region}-{number}"),
+        };
+        if check_vault_name_free(tx, cx, vm.subscription, &name).is_ok() {
+            return Ok(name);
+        }
+    }
+    Ok(String::new())
+}
+
+async fn page(app: &App, view: &View, id: VmId, wish: Wish, refusal: Option<Refusal>) -> Answer {
+    let asked = wish.clone();
+    let read =
+        app.look("portal_protect", view.caller(), move |tx, cx| read(tx, cx, id, &asked)).await?;
+    if let (Some((_, item)), None) = (&read.found.protection, &refusal) {
+        return go(format!("/portal/items/{}", item.id));
+    }
+    let vm = &read.found.vm;
+    let may_make_vault = view.may(Action::WriteVault);
+    let is_new = read.chosen.is_none();
+    let about_name = wish.vault == NEW
+        && refusal.as_ref().is_some_and(|refusal| {
+            matches!(
+                refusal.code,
+                ErrorCode::InvalidResourceName | ErrorCode::VaultNameAlreadyInUse
+            )
+        });
+    let refused = refusal.as_ref().filter(|_| !about_name).map(Notice::refusal);
+    let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
+        log(refusal);
+        status_of(refusal)
+    });
+    let (here, elsewhere): (Vec<&Vault>, Vec<&Vault>) =
+        read.vaults.iter().partition(|vault| vault.region == vm.region);
+    html_with(
+        status,
+        &Protect {
+            view,
+            section: "vms",
+            vm,
+            region: region_label(&read.regions, &vm.region),
+            refused,
+            vaults: vault_choices(view, &here, read.chosen, may_make_vault),
+            others: elsewhere
+                .iter()
+                .map(|vault| other_region(view, vault, &read.regions))
+                .collect(),
+            is_new,
+            may_make_vault,
+            chosen_vault: read.chosen.map_or_else(|| NEW.to_owned(), |id| id.to_string()),
+            new_vault: if wish.new_vault.is_empty() && !about_name {
+                read.suggestion.clone()
+            } else {
+                wish.new_vault.clone()
+            },
+            wrong_name: refusal
+                .as_ref()
+                .filter(|_| about_name)
+                .map(|refusal| format!("{} ({})", refusal.message, refusal.code)),
+            policies: policy_choices(view, &read.policies, &wish.policy),
+            start: !wish.leave,
+            az: az(view, commands(vm, &read)),
+        },
+    )
+}
+
+fn vault_choices(
+    view: &View,
+    vaults: &[&Vault],
+    chosen: Option<VaultId>,
+    may_make_vault: bool,
+) -> Vec<VaultChoice> {
+    let mut choices: Vec<VaultChoice> = vaults
+        .iter()
+        .map(|vault| VaultChoice {
+            value: vault.id.to_string(),
+            label: format!("{} ({})", vault.name, vault.group),
+            chosen: chosen == Some(vault.id),
+        })
+        .collect();
+    if may_make_vault {
+        choices.push(VaultChoice {
+            value: NEW.to_owned(),
+            label: view.t("create-new"),
+            chosen: chosen.is_none(),
+        });
+    }
+    choices
+}
+
+/// A vault that cannot be chosen, and why.
+fn other_region(view: &View, vault: &Vault, regions: &[Region]) -> (String, String) {
+    let region = region_label(regions, &vault.region);
+    (vault.name.clone(), view.t1("protect-other-region", "region", region))
+}
+
+/// The policies of a vault; the wished one is chosen, else the default, else the first.
+pub(crate) fn policy_choices(
+    view: &View,
+    policies: &[PolicyView],
+    wished: &str,
+) -> Vec<PolicyChoice> {
+    let named = |name: &str| policies.iter().position(|it| it.policy.name == name);
+    let chosen = named(wished).or_else(|| named(DEFAULT_POLICY)).unwrap_or(0);
+    policies
+        .iter()
+        .enumerate()
+        .map(|(at, found)| PolicyChoice {
+            name: found.policy.name.clone(),
+            schedule: policy_text::schedule(view, &found.policy),
+            details: policy_text::details(view, &found.policy),
+            chosen: at == chosen,
+        })
+        .collect()
+}
+
+fn commands(vm: &Vm, read: &Read) -> Vec<AzCommand> {
+    let vault = read.vaults.iter().find(|vault| Some(vault.id) == read.chosen);
+    let Some(vault) = vault else {
+        let (group, name) = (&vm.group, &read.suggestion);
+        return vec![
+            AzCommand::new("backup vault create")
+                .option("--resource-group", group)
+                .option("--name", name)
+                .option("--location", &vm.region),
+            enable_command(group, name, vm),
+        ];
+    };
+    let mut commands = vec![enable_command(&vault.group, &vault.name, vm)];
+    commands.push(
+        AzCommand::new("backup protection backup-now")
+            .option("--resource-group", &vault.group)
+            .option("--vault-name", &vault.name)
+            .option("--container-name", &vm.name)
+            .option("--item-name", &vm.name)
+            .option("--backup-management-type", "AzureIaasVM"),
+    );
+    commands
+}
+
+/// `az backup protection enable-for-vm`. The VM is named by its id when its group is not the
+/// vault's.
+pub(crate) fn enable_command(group: &str, vault: &str, vm: &Vm) -> AzCommand {
+    let name = if vm.group.eq_ignore_ascii_case(group) {
+        vm.name.clone()
+    } else {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}",
+            vm.subscription, vm.group, vm.name
+        )
+    };
+    AzCommand::new("backup protection enable-for-vm")
+        .option("--resource-group", group)
+        .option("--vault-name", vault)
+        .option("--vm", &name)
+        .option("--policy-name", DEFAULT_POLICY)
+}

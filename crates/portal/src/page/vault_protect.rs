@@ -1,0 +1,148 @@
+//! *Backup* from a vault: one policy for several virtual machines at once. Those that cannot be
+//! chosen are shown with the reason.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use coffre_control::id::{VaultId, VmId};
+use coffre_control::model::{Vault, Vm};
+use coffre_control::usecase::{
+    EnableProtection, backup_now, enable_protection, get_vault_by_id, list_policies,
+    list_vm_choices,
+};
+use coffre_control::{ErrorCode, Refusal};
+
+use crate::az::AzCommand;
+use crate::form::{Fields, all, first, ticked};
+use crate::page::error::{log, status_of};
+use crate::page::parse_id;
+use crate::page::prelude::*;
+use crate::page::protect::{PolicyChoice, enable_command, policy_choices};
+use crate::table::power;
+
+#[derive(Template)]
+#[template(path = "vault_protect.html")]
+struct VaultProtect<'a> {
+    view: &'a View,
+    section: &'static str,
+    vault: &'a Vault,
+    refused: Option<Notice>,
+    policies: Vec<PolicyChoice>,
+    vms: Vec<VmRow>,
+    any_free: bool,
+    no_vms: Empty,
+    start: bool,
+    az: AzLines<'a>,
+}
+
+struct VmRow {
+    id: String,
+    name: String,
+    group: String,
+    power: Status,
+    obstacle: Option<String>,
+    ticked: bool,
+}
+
+/// `GET /portal/vaults/{id}/protect`.
+pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
+    let fields = vec![("start".to_owned(), "yes".to_owned())];
+    page(&app, &view, parse_id(&id)?, fields, None).await
+}
+
+/// `POST /portal/vaults/{id}/protect`.
+pub(crate) async fn enable(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Form(fields): Fields,
+) -> Answer {
+    let id: VaultId = parse_id(&id)?;
+    let vms: Vec<VmId> = all(&fields, "vm").filter_map(|id| id.parse().ok()).collect();
+    let policy = first(&fields, "policy").to_owned();
+    let start = ticked(&fields, "start");
+    let done = app.change("portal_enable_many", view.caller(), move |tx, cx| {
+        if vms.is_empty() {
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequestContent,
+                "Choose at least one virtual machine.",
+            ));
+        }
+        // All or none: half a selection would leave it open which half.
+        for vm in vms {
+            let policy = policy.clone();
+            let input = EnableProtection { vault: id, vm, policy, disk_selection: None };
+            let (item, _) = enable_protection(tx, cx, input, "")?;
+            if start {
+                backup_now(tx, cx, item.id, None, "")?;
+            }
+        }
+        Ok(())
+    });
+    match done.await {
+        Ok(()) => go(format!("/portal/vaults/{id}")),
+        Err(refusal) => page(&app, &view, id, fields, Some(refusal)).await,
+    }
+}
+
+async fn page(
+    app: &App,
+    view: &View,
+    id: VaultId,
+    fields: Vec<(String, String)>,
+    refusal: Option<Refusal>,
+) -> Answer {
+    let read = app.look("portal_vault_protect", view.caller(), move |tx, cx| {
+        let vault = get_vault_by_id(tx, cx, id)?;
+        Ok((vault, list_policies(tx, cx, id)?, list_vm_choices(tx, cx, id)?))
+    });
+    let (vault, policies, choices) = read.await?;
+    let free: Vec<&Vm> =
+        choices.iter().filter(|it| it.obstacle.is_none()).map(|it| &it.vm).collect();
+    let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
+        log(refusal);
+        status_of(refusal)
+    });
+    let mut vms: Vec<VmRow> = choices
+        .iter()
+        .map(|choice| {
+            let id = choice.vm.id.to_string();
+            VmRow {
+                name: choice.vm.name.clone(),
+                group: choice.vm.group.clone(),
+                power: power(view, &choice.vm),
+                obstacle: choice.obstacle.clone(),
+                ticked: choice.obstacle.is_none() && all(&fields, "vm").any(|it| it == id),
+                id,
+            }
+        })
+        .collect();
+    vms.sort_by_key(|row| row.obstacle.is_some());
+    html_with(
+        status,
+        &VaultProtect {
+            view,
+            section: "vaults",
+            vault: &vault,
+            refused: refusal.as_ref().map(Notice::refusal),
+            policies: policy_choices(view, &policies, first(&fields, "policy")),
+            vms,
+            any_free: !free.is_empty(),
+            no_vms: empty(view, "vms-none", "vms-none-text"),
+            start: ticked(&fields, "start"),
+            az: az(view, commands(&vault, &free)),
+        },
+    )
+}
+
+fn commands(vault: &Vault, free: &[&Vm]) -> Vec<AzCommand> {
+    let mut commands = vec![
+        AzCommand::new("backup protectable-item list")
+            .option("--resource-group", &vault.group)
+            .option("--vault-name", &vault.name)
+            .option("--backup-management-type", "AzureIaasVM"),
+    ];
+    commands.extend(free.iter().take(10).map(|vm| enable_command(&vault.group, &vault.name, vm)));
+    commands
+}

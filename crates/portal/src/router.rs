@@ -1,0 +1,55 @@
+//! Which address is which page.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+
+use crate::page::{
+    backup, error, item, items, job, jobs, overview, policy, power, preferences, protect, restore,
+    sign_in, stop, vault, vault_new, vault_protect, vaults, vm, vms,
+};
+use crate::state::{App, PortalState};
+use crate::{assets, guard};
+
+/// The portal: everything under `/portal/`, and `/`, which leads there. Mounted beside the API.
+pub fn router(given: PortalState) -> Router {
+    let app = App::new(given);
+    let pages = Router::new()
+        .route("/portal/", get(overview::show))
+        .route("/portal/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/portal/sign-out", post(sign_in::sign_out))
+        .route("/portal/preferences", post(preferences::change))
+        .route("/portal/vms", get(vms::show))
+        .route("/portal/vms/refresh", post(power::refresh))
+        .route("/portal/vms/{id}", get(vm::show))
+        .route("/portal/vms/{id}/power", post(power::change))
+        .route("/portal/vms/{id}/protect", get(protect::show).post(protect::enable))
+        .route("/portal/vaults", get(vaults::show))
+        .route("/portal/vaults/new", get(vault_new::show).post(vault_new::create))
+        .route("/portal/vaults/{id}", get(vault::show))
+        .route("/portal/vaults/{id}/redundancy", post(vault::set_redundancy))
+        .route("/portal/vaults/{id}/delete", post(vault::delete))
+        .route("/portal/vaults/{id}/protect", get(vault_protect::show).post(vault_protect::enable))
+        .route("/portal/items", get(items::show))
+        .route("/portal/items/{id}", get(item::show))
+        .route("/portal/items/{id}/backup", get(backup::show).post(backup::start))
+        .route("/portal/items/{id}/policy", get(policy::show).post(policy::change))
+        .route("/portal/items/{id}/stop", get(stop::show).post(stop::stop))
+        .route("/portal/items/{id}/undelete", post(item::undelete))
+        .route(
+            "/portal/items/{item}/points/{point}/restore",
+            get(restore::show).post(restore::start),
+        )
+        .route("/portal/jobs", get(jobs::show))
+        .route("/portal/jobs/{id}", get(job::show))
+        .route("/portal/jobs/{id}/live", get(job::fragment))
+        .route("/portal/jobs/{id}/cancel", post(job::cancel))
+        .route("/portal/static/{file}", get(assets::serve))
+        .route("/portal/{*rest}", get(error::no_page).post(error::no_page))
+        .method_not_allowed_fallback(error::no_method)
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app);
+    let home = || async { Redirect::to("/portal/") };
+    Router::new().route("/", get(home)).route("/portal", get(home)).merge(pages)
+}

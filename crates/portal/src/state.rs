@@ -1,0 +1,108 @@
+//! What the portal is given by the service, and how its pages reach the use-cases.
+
+use std::fmt;
+use std::sync::Arc;
+
+use coffre_control::port::{self, Db, Tx};
+use coffre_control::{Caller, Cx, ErrorCode, Refusal};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::cookie::CookieScope;
+use crate::session::Sessions;
+
+/// What the portal is given by the service.
+#[derive(Clone)]
+pub struct PortalState {
+    /// The store.
+    pub db: Arc<dyn Db>,
+    /// What time it is.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Gives an id that was never used.
+    pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    /// Tells the worker that there may be something to do.
+    pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// Address under which people reach the portal (`https://host:port`). With `http://` cookies
+    /// are not marked as secure.
+    pub public_url: String,
+}
+
+impl fmt::Debug for PortalState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortalState").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
+
+/// The running portal: what it was given, and who is signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) given: PortalState,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) cookies: CookieScope,
+    /// Checking a secret costs tens of MiB and ms; so many at once and no more.
+    pub(crate) sign_ins: Arc<Semaphore>,
+}
+
+/// Secrets that are checked at the same time.
+const SIGN_INS_MAX: usize = 2;
+
+impl App {
+    pub(crate) fn new(given: PortalState) -> Self {
+        let cookies = CookieScope::of(&given.public_url);
+        let sign_ins = Arc::new(Semaphore::new(SIGN_INS_MAX));
+        Self { given, sessions: Arc::default(), cookies, sign_ins }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.given.clock)()
+    }
+
+    /// Runs work that only looks.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        caller: Caller,
+        work: impl FnOnce(&mut dyn Tx, &Cx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.blocking(move |given| {
+            let cx = Cx::new(&caller, (given.clock)(), &*given.ids);
+            port::read(&*given.db, name, |tx| work(tx, &cx))
+        })
+        .await
+    }
+
+    /// Runs work that changes something, and wakes the worker when it did.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        caller: Caller,
+        work: impl FnOnce(&mut dyn Tx, &Cx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.blocking(move |given| {
+            let cx = Cx::new(&caller, (given.clock)(), &*given.ids);
+            let value = port::tx(&*given.db, name, |tx| work(tx, &cx))?;
+            (given.poke)();
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Runs blocking work on a thread that may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&PortalState) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let given = self.given.clone();
+        match tokio::task::spawn_blocking(move || work(&given)).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "a page's work did not come to its end");
+                Err(Refusal::new(
+                    ErrorCode::InternalServerError,
+                    "The service could not finish the request. Its log says more.",
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The tables that several pages show. Each prints itself.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use coffre_control::id::{ItemId, VaultId};
+use coffre_control::model::{Job, ProtectedItem, RecoveryPoint, Vault, Vm};
+
+use crate::component::{Status, Tone, status};
+use crate::inventory::Inventory;
+use crate::view::{TimeElement, View};
+use crate::words;
+
+/// VMs with their protection.
+#[derive(Template)]
+#[template(path = "table/vms.html")]
+pub(crate) struct VmTable<'a> {
+    view: &'a View,
+    rows: Vec<VmRow>,
+}
+
+struct VmRow {
+    id: String,
+    name: String,
+    group: String,
+    region: String,
+    power: Status,
+    agent: Status,
+    protection: Status,
+    item: Option<String>,
+}
+
+impl HtmlSafe for VmTable<'_> {}
+
+impl<'a> VmTable<'a> {
+    pub(crate) fn new(
+        view: &'a View,
+        inventory: &Inventory,
+        vms: impl IntoIterator<Item = &'a Vm>,
+    ) -> Self {
+        let items = inventory.items_by_vm();
+        let rows = vms.into_iter().map(|vm| {
+            let item = items.get(&vm.id);
+            VmRow {
+                id: vm.id.to_string(),
+                name: vm.name.clone(),
+                group: vm.group.clone(),
+                region: inventory.region_label(&vm.region).to_owned(),
+                power: power(view, vm),
+                agent: status(view, words::agent(&vm.agent)),
+                protection: match item {
+                    Some(item) => status(view, words::item(item)),
+                    None => status(view, (Tone::Idle, "vm-not-protected")),
+                },
+                item: item.map(|item| item.id.to_string()),
+            }
+        });
+        Self { view, rows: rows.collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Power state, or why it is not known.
+pub(crate) fn power(view: &View, vm: &Vm) -> Status {
+    if vm.missing_since.is_some() {
+        status(view, (Tone::Bad, "vm-missing"))
+    } else if vm.unreachable_since.is_some() {
+        status(view, (Tone::Warn, "vm-unreachable"))
+    } else {
+        status(view, words::power(vm.power))
+    }
+}
+
+/// Backup items.
+#[derive(Template)]
+#[template(path = "table/items.html")]
+pub(crate) struct ItemTable<'a> {
+    view: &'a View,
+    rows: Vec<ItemRow>,
+    with_vault: bool,
+}
+
+struct ItemRow {
+    id: String,
+    name: String,
+    group: String,
+    vault: Option<(VaultId, String)>,
+    policy: String,
+    state: Status,
+    last_backup: Option<(Status, Option<TimeElement>)>,
+    last_point: Option<TimeElement>,
+    health: Status,
+}
+
+impl HtmlSafe for ItemTable<'_> {}
+
+impl<'a> ItemTable<'a> {
+    pub(crate) fn new(
+        view: &'a View,
+        vaults: &BTreeMap<VaultId, &str>,
+        items: impl IntoIterator<Item = &'a ProtectedItem>,
+    ) -> Self {
+        let rows = items.into_iter().map(|item| ItemRow {
+            id: item.id.to_string(),
+            name: item.vm_name.clone(),
+            group: item.vm_group.clone(),
+            vault: vaults.get(&item.vault).map(|name| (item.vault, (*name).to_owned())),
+            policy: item.policy.clone().unwrap_or_default(),
+            state: status(view, words::item(item)),
+            last_backup: words::last_backup(item).map(|last| {
+                (status(view, last), item.last_backup.as_ref().map(|it| view.time(it.time)))
+            }),
+            last_point: item.last_point.map(|point| view.time(point.time)),
+            health: status(view, words::health(&item.health)),
+        });
+        Self { view, rows: rows.collect(), with_vault: true }
+    }
+
+    /// The same without the column that would say the same in every row.
+    pub(crate) fn of_one_vault(mut self) -> Self {
+        self.with_vault = false;
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Jobs.
+#[derive(Template)]
+#[template(path = "table/jobs.html")]
+pub(crate) struct JobTable<'a> {
+    view: &'a View,
+    rows: Vec<JobRow>,
+}
+
+struct JobRow {
+    id: String,
+    name: String,
+    operation: String,
+    status: Status,
+    started: TimeElement,
+    duration: String,
+    /// While it runs and the total is known.
+    done: Option<String>,
+}
+
+impl HtmlSafe for JobTable<'_> {}
+
+impl<'a> JobTable<'a> {
+    pub(crate) fn new(view: &'a View, jobs: impl IntoIterator<Item = &'a Job>) -> Self {
+        let rows = jobs.into_iter().map(|job| JobRow {
+            id: job.id.to_string(),
+            name: job.name.clone(),
+            operation: view.t(words::operation(&job.kind)),
+            status: status(view, words::job(job.status())),
+            started: view.time(job.started.unwrap_or(job.created)),
+            duration: view.seconds(job.seconds(view.now)),
+            done: percent(job).map(|value| view.t1("percent", "value", value)),
+        });
+        Self { view, rows: rows.collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// How much of a running job's bytes is done, in hundredths; none when there is nothing to tell.
+pub(crate) fn percent(job: &Job) -> Option<u64> {
+    let progress = &job.progress;
+    if job.state.is_ended() || progress.total_bytes == 0 {
+        return None;
+    }
+    let done = u128::from(progress.done_bytes.min(progress.total_bytes)) * 100;
+    u64::try_from(done / u128::from(progress.total_bytes)).ok()
+}
+
+/// Recovery points.
+#[derive(Template)]
+#[template(path = "table/points.html")]
+pub(crate) struct PointTable<'a> {
+    view: &'a View,
+    rows: Vec<PointRow>,
+    with_item: bool,
+    restorable: bool,
+}
+
+struct PointRow {
+    id: String,
+    item: ItemId,
+    name: String,
+    time: TimeElement,
+    consistency: Status,
+    reason: String,
+    size: String,
+    moved: String,
+    freeze: String,
+    expires: Option<TimeElement>,
+    tiers: String,
+    read_reason: Option<String>,
+    validated: bool,
+}
+
+impl HtmlSafe for PointTable<'_> {}
+
+impl<'a> PointTable<'a> {
+    pub(crate) fn new(
+        view: &'a View,
+        names: &BTreeMap<ItemId, &str>,
+        points: impl IntoIterator<Item = &'a RecoveryPoint>,
+    ) -> Self {
+        let rows = points.into_iter().map(|point| PointRow {
+            id: point.id.to_string(),
+            item: point.item,
+            name: names.get(&point.item).copied().unwrap_or_default().to_owned(),
+            time: view.time_exact(point.time),
+            consistency: status(view, words::consistency(point.consistency)),
+            reason: point.consistency_reason.clone(),
+            size: view.bytes(point.size_bytes),
+            moved: view.t2(
+                "point-moved",
+                "read",
+                &view.bytes(point.stats.read_bytes),
+                "stored",
+                &view.bytes(point.stats.stored_bytes),
+            ),
+            freeze: match point.stats.freeze_ms {
+                Some(freeze) => view.millis(freeze),
+                None => view.t("point-no-freeze"),
+            },
+            expires: point.expires.map(|time| view.time(time)),
+            tiers: point
+                .tiers
+                .iter()
+                .map(|it| view.t(words::tier(*it)))
+                .collect::<Vec<_>>()
+                .join(", "),
+            read_reason: point.read_reason.clone(),
+            validated: point.validated,
+        });
+        Self { view, rows: rows.collect(), with_item: true, restorable: false }
+    }
+
+    /// The same for one item, with the way to a restore when there is one.
+    pub(crate) fn of_one_item(mut self, restorable: bool) -> Self {
+        self.with_item = false;
+        self.restorable = restorable;
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Vaults.
+#[derive(Template)]
+#[template(path = "table/vaults.html")]
+pub(crate) struct VaultTable<'a> {
+    view: &'a View,
+    rows: Vec<VaultRow>,
+}
+
+struct VaultRow {
+    id: String,
+    name: String,
+    group: String,
+    region: String,
+    redundancy: String,
+    items: String,
+}
+
+impl HtmlSafe for VaultTable<'_> {}
+
+impl<'a> VaultTable<'a> {
+    pub(crate) fn new(view: &'a View, inventory: &Inventory) -> Self {
+        let row = |vault: &Vault| VaultRow {
+            id: vault.id.to_string(),
+            name: vault.name.clone(),
+            group: vault.group.clone(),
+            region: inventory.region_label(&vault.region).to_owned(),
+            redundancy: view.t(words::redundancy(vault.redundancy)),
+            items: view.number(inventory.items.iter().filter(|it| it.vault == vault.id).count()),
+        };
+        Self { view, rows: inventory.vaults.iter().map(row).collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}

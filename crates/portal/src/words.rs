@@ -1,0 +1,228 @@
+//! The words and tones of states: one exhaustive match for each, so that a new state cannot be
+//! shown without a word.
+
+use coffre_control::model::{
+    AgentState, BackupHealth, BackupOutcome, Consistency, DiskFormat, Immutability, ItemState,
+    JobKind, JobStatus, Month, OsType, PointTier, PowerState, ProtectedItem, Redundancy,
+    RestoreTarget, SoftDeleteState, Step, StepStatus, WeekOfMonth, Weekday,
+};
+
+use crate::component::Tone;
+
+/// Key and tone of what a list shows as the state of an item.
+pub(crate) fn item(item: &ProtectedItem) -> (Tone, &'static str) {
+    match item.state {
+        ItemState::IrPending => (Tone::Warn, "item-initial-pending"),
+        ItemState::Protected => match item.last_backup.as_ref().map(|last| last.outcome) {
+            Some(BackupOutcome::Failed) => (Tone::Bad, "item-last-failed"),
+            _ => (Tone::Good, "item-protected"),
+        },
+        ItemState::Stopped => (Tone::Idle, "item-stopped"),
+        ItemState::SoftDeleted { .. } => (Tone::Bad, "item-deleted"),
+    }
+}
+
+/// Key and tone of the last backup of an item; none before the first has ended.
+pub(crate) fn last_backup(item: &ProtectedItem) -> Option<(Tone, &'static str)> {
+    if item.state == ItemState::IrPending {
+        return Some((Tone::Warn, "item-initial-pending"));
+    }
+    item.last_backup.as_ref().map(|last| match last.outcome {
+        BackupOutcome::Completed => (Tone::Good, "job-completed"),
+        BackupOutcome::CompletedWithWarnings => (Tone::Warn, "job-completed-with-warnings"),
+        BackupOutcome::Failed => (Tone::Bad, "job-failed"),
+        BackupOutcome::Cancelled => (Tone::Idle, "job-cancelled"),
+    })
+}
+
+/// Key and tone of the forecast for the next backup.
+pub(crate) fn health(health: &BackupHealth) -> (Tone, &'static str) {
+    match health {
+        BackupHealth::Passed => (Tone::Good, "health-passed"),
+        BackupHealth::ActionRequired(_) => (Tone::Bad, "health-action-required"),
+        BackupHealth::ActionSuggested(_) => (Tone::Warn, "health-action-suggested"),
+    }
+}
+
+/// Key and tone of a job's status.
+pub(crate) fn job(status: JobStatus) -> (Tone, &'static str) {
+    match status {
+        JobStatus::InProgress => (Tone::Info, "job-in-progress"),
+        JobStatus::Cancelling => (Tone::Info, "job-cancelling"),
+        JobStatus::Completed => (Tone::Good, "job-completed"),
+        JobStatus::CompletedWithWarnings => (Tone::Warn, "job-completed-with-warnings"),
+        JobStatus::Failed => (Tone::Bad, "job-failed"),
+        JobStatus::Cancelled => (Tone::Idle, "job-cancelled"),
+    }
+}
+
+/// Key of what a job does.
+pub(crate) fn operation(kind: &JobKind) -> &'static str {
+    match kind {
+        JobKind::ConfigureBackup { .. } => "operation-configure-backup",
+        JobKind::Backup { scheduled: true, .. } => "operation-backup-scheduled",
+        JobKind::Backup { .. } => "operation-backup",
+        JobKind::Restore { target, .. } => match target {
+            RestoreTarget::Disks { .. } => "operation-restore-disks",
+            RestoreTarget::InPlace { .. } => "operation-restore-in-place",
+            RestoreTarget::NewVm { .. } => "operation-restore-new-vm",
+        },
+        JobKind::DisableBackup => "operation-disable-backup",
+        JobKind::DeleteBackupData { .. } => "operation-delete-backup-data",
+        JobKind::Undelete => "operation-undelete",
+        JobKind::StartVm => "operation-start-vm",
+        JobKind::StopVm { .. } => "operation-stop-vm",
+        JobKind::RefreshContainers => "operation-refresh",
+    }
+}
+
+/// Key of a step.
+pub(crate) fn step(step: Step) -> &'static str {
+    match step {
+        Step::TakeSnapshot => "step-take-snapshot",
+        Step::TransferToVault => "step-transfer-to-vault",
+        Step::ValidatePoint | Step::ValidateRestore => "step-validate",
+        Step::ReleaseSnapshot => "step-release-snapshot",
+        Step::PrepareRestore => "step-prepare-restore",
+        Step::TransferFromVault => "step-transfer-from-vault",
+        Step::PublishRestore => "step-publish-restore",
+        Step::DeletePoints => "step-delete-points",
+        Step::StartMachine => "operation-start-vm",
+        Step::StopMachine => "operation-stop-vm",
+        Step::DiscoverMachines => "operation-refresh",
+    }
+}
+
+/// Key and tone of what became of a step.
+pub(crate) fn step_status(status: StepStatus) -> (Tone, &'static str) {
+    match status {
+        StepStatus::NotStarted => (Tone::Idle, "step-not-started"),
+        StepStatus::InProgress => (Tone::Info, "job-in-progress"),
+        StepStatus::Completed => (Tone::Good, "job-completed"),
+        StepStatus::CompletedWithWarnings => (Tone::Warn, "job-completed-with-warnings"),
+        StepStatus::Failed => (Tone::Bad, "job-failed"),
+        StepStatus::Undone => (Tone::Idle, "step-undone"),
+    }
+}
+
+/// Key and tone of a power state.
+pub(crate) fn power(power: PowerState) -> (Tone, &'static str) {
+    match power {
+        PowerState::Running => (Tone::Good, "power-running"),
+        PowerState::Paused => (Tone::Warn, "power-paused"),
+        PowerState::Stopped => (Tone::Idle, "power-stopped"),
+        PowerState::Unknown => (Tone::Warn, "power-unknown"),
+    }
+}
+
+/// Key and tone of the guest agent's state.
+pub(crate) fn agent(agent: &AgentState) -> (Tone, &'static str) {
+    match agent {
+        AgentState::Ready { .. } => (Tone::Good, "agent-ready"),
+        AgentState::Silent => (Tone::Warn, "agent-silent"),
+        AgentState::NotConfigured => (Tone::Idle, "agent-not-configured"),
+    }
+}
+
+/// Key and tone of how consistent a point is.
+pub(crate) fn consistency(consistency: Consistency) -> (Tone, &'static str) {
+    match consistency {
+        Consistency::Application => (Tone::Good, "consistency-application"),
+        Consistency::FileSystem => (Tone::Good, "consistency-file-system"),
+        Consistency::Crash => (Tone::Warn, "consistency-crash"),
+    }
+}
+
+/// Key of where a point is kept.
+pub(crate) fn tier(tier: PointTier) -> &'static str {
+    match tier {
+        PointTier::Instant => "tier-instant",
+        PointTier::Vault => "tier-vault",
+        PointTier::Archive => "tier-archive",
+    }
+}
+
+/// Key of the copies that a vault keeps.
+pub(crate) fn redundancy(redundancy: Redundancy) -> &'static str {
+    match redundancy {
+        Redundancy::Geo => "redundancy-geo",
+        Redundancy::Local => "redundancy-local",
+        Redundancy::Zone => "redundancy-zone",
+    }
+}
+
+/// Key of what happens to deleted backup data.
+pub(crate) fn soft_delete(state: SoftDeleteState) -> &'static str {
+    match state {
+        SoftDeleteState::Disabled => "soft-delete-disabled",
+        SoftDeleteState::Enabled => "soft-delete-enabled",
+        SoftDeleteState::AlwaysOn => "soft-delete-always-on",
+    }
+}
+
+/// Key of whether points can be removed early.
+pub(crate) fn immutability(immutability: Immutability) -> &'static str {
+    match immutability {
+        Immutability::Disabled => "immutability-disabled",
+        Immutability::Unlocked => "immutability-unlocked",
+        Immutability::Locked => "immutability-locked",
+    }
+}
+
+/// Name of what runs in a VM; a proper name in every language.
+pub(crate) fn os(os: OsType) -> &'static str {
+    match os {
+        OsType::Linux => "Linux",
+        OsType::Windows => "Windows",
+    }
+}
+
+/// Name of an image format; a proper name in every language.
+pub(crate) fn disk_format(format: DiskFormat) -> &'static str {
+    match format {
+        DiskFormat::Raw => "raw",
+        DiskFormat::Qcow2 => "qcow2",
+    }
+}
+
+/// Key of a day of the week.
+pub(crate) fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Sunday => "day-sunday",
+        Weekday::Monday => "day-monday",
+        Weekday::Tuesday => "day-tuesday",
+        Weekday::Wednesday => "day-wednesday",
+        Weekday::Thursday => "day-thursday",
+        Weekday::Friday => "day-friday",
+        Weekday::Saturday => "day-saturday",
+    }
+}
+
+/// Key of a week of a month.
+pub(crate) fn week(week: WeekOfMonth) -> &'static str {
+    match week {
+        WeekOfMonth::First => "week-first",
+        WeekOfMonth::Second => "week-second",
+        WeekOfMonth::Third => "week-third",
+        WeekOfMonth::Fourth => "week-fourth",
+        WeekOfMonth::Last => "week-last",
+    }
+}
+
+/// Key of a month.
+pub(crate) fn month(month: Month) -> &'static str {
+    match month {
+        Month::January => "month-january",
+        Month::February => "month-february",
+        Month::March => "month-march",
+        Month::April => "month-april",
+        Month::May => "month-may",
+        Month::June => "month-june",
+        Month::July => "month-july",
+        Month::August => "month-august",
+        Month::September => "month-september",
+        Month::October => "month-october",
+        Month::November => "month-november",
+        Month::December => "month-december",
+    }
+}
