@@ -105,7 +105,7 @@ pub struct IllegalTransition {
     pub event: String,
 }
 
-/// Applies one event. Leases are not looked at: see `usecase::report_job`.
+/// Applies one event. Leases are not looked at: see [`crate::usecase::report_job`].
 pub fn apply(mut job: Job, event: Event, now: Timestamp) -> Result<Job, IllegalTransition> {
     match event {
         Event::StepStarted { step } if at_cursor(&job, step) => start(&mut job, now),

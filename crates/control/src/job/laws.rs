@@ -204,7 +204,7 @@ impl Run {
 
     /// Works on the job to its end; `luck` is asked before each effect, with the number of the
     /// effect.
-    fn to_the_end(&mut self, mut luck: impl FnMut(usize) -> Luck) {
+    fn work_to_the_end(&mut self, mut luck: impl FnMut(usize) -> Luck) {
         loop {
             assert!(self.calls < 1000, "the job does not end: {:?}", self.job);
             if can_take_cancel(&self.job) {
@@ -363,7 +363,7 @@ fn allowed(from: JobState, to: JobState) -> bool {
 fn without_trouble_every_kind_completes() {
     for kind in kinds() {
         let mut run = Run::new(kind);
-        run.to_the_end(|_| Luck::Works);
+        run.work_to_the_end(|_| Luck::Works);
         run.check();
         assert_eq!(run.job.state, JobState::Completed);
         assert!(run.job.steps.iter().all(|it| it.status == StepStatus::Completed));
@@ -376,7 +376,7 @@ fn a_failure_at_any_step_leaves_nothing_behind() {
         for at in 0..steps(&kind).len() {
             for had_effect in [false, true] {
                 let mut run = Run::new(kind.clone());
-                run.to_the_end(
+                run.work_to_the_end(
                     |call| {
                         if call == at { Luck::Fails(had_effect) } else { Luck::Works }
                     },
@@ -395,11 +395,11 @@ fn a_failure_at_any_step_leaves_nothing_behind() {
 fn every_effect_and_undo_may_happen_twice() {
     for kind in kinds() {
         let mut run = Run::new(kind.clone());
-        run.to_the_end(|_| Luck::Twice);
+        run.work_to_the_end(|_| Luck::Twice);
         run.check();
         for at in 0..steps(&kind).len() {
             let mut run = Run::new(kind.clone());
-            run.to_the_end(|call| if call == at { Luck::Fails(true) } else { Luck::Twice });
+            run.work_to_the_end(|call| if call == at { Luck::Fails(true) } else { Luck::Twice });
             run.check();
         }
     }
@@ -413,7 +413,7 @@ fn a_crash_at_any_moment_changes_nothing_in_the_end() {
         for at in 0..count {
             for had_effect in [false, true] {
                 let mut run = Run::new(kind.clone());
-                run.to_the_end(
+                run.work_to_the_end(
                     |call| {
                         if call == at { Luck::Dies(had_effect) } else { Luck::Works }
                     },
@@ -427,7 +427,7 @@ fn a_crash_at_any_moment_changes_nothing_in_the_end() {
             for dies in at + 1..2 * count + 1 {
                 for had_effect in [false, true] {
                     let mut run = Run::new(kind.clone());
-                    run.to_the_end(|call| match call {
+                    run.work_to_the_end(|call| match call {
                         call if call == at => Luck::Fails(true),
                         call if call == dies => Luck::Dies(had_effect),
                         _ => Luck::Works,
@@ -449,7 +449,7 @@ fn a_cancel_at_any_step_leaves_nothing_behind() {
                 Luck::CancelThenGivesUp(true),
             ] {
                 let mut run = Run::new(kind.clone());
-                run.to_the_end(|call| if call == at { luck } else { Luck::Works });
+                run.work_to_the_end(|call| if call == at { luck } else { Luck::Works });
                 run.check();
                 let late = luck == Luck::CancelThenWorks && at >= commit_index(&kind);
                 let expected = match &kind {
@@ -485,7 +485,7 @@ fn a_job_that_waits_for_another_attempt_is_cancelled_without_a_worker_in_it() {
     assert!(matches!(next(&run.job, run.now), Next::Wait(_)));
     assert!(run.try_cancel());
     assert_eq!(next(&run.job, run.now), Next::Undo(step));
-    run.to_the_end(|_| Luck::Works);
+    run.work_to_the_end(|_| Luck::Works);
     run.check();
     assert_eq!(run.job.state, JobState::Cancelled);
 }
@@ -495,7 +495,7 @@ fn a_step_that_keeps_stumbling_fails_after_a_few_attempts() {
     for kind in kinds() {
         let mut run = Run::new(kind);
         // Undos work; only the first step stumbles.
-        run.to_the_end(|call| {
+        run.work_to_the_end(|call| {
             if call < usize::from(MAX_ATTEMPTS) { Luck::Stumbles(true) } else { Luck::Works }
         });
         run.check();
@@ -506,7 +506,7 @@ fn a_step_that_keeps_stumbling_fails_after_a_few_attempts() {
 #[test]
 fn an_undo_that_never_works_is_given_up_with_a_warning() {
     let mut run = Run::new(kinds().remove(0));
-    run.to_the_end(|call| match call {
+    run.work_to_the_end(|call| match call {
         0 => Luck::Fails(true),
         _ => Luck::Stumbles(false),
     });
@@ -518,7 +518,7 @@ fn an_undo_that_never_works_is_given_up_with_a_warning() {
 #[test]
 fn after_the_commit_step_nothing_is_taken_back() {
     let mut run = Run::new(kinds().remove(0));
-    run.to_the_end(|call| if call >= 3 { Luck::Stumbles(false) } else { Luck::Works });
+    run.work_to_the_end(|call| if call >= 3 { Luck::Stumbles(false) } else { Luck::Works });
     assert_eq!(run.job.state, JobState::CompletedWithWarnings);
     assert!(run.world.things.contains("point"));
     run.check();
@@ -528,7 +528,7 @@ fn after_the_commit_step_nothing_is_taken_back() {
 fn an_ended_job_takes_no_event() {
     for kind in kinds() {
         let mut run = Run::new(kind.clone());
-        run.to_the_end(|_| Luck::Works);
+        run.work_to_the_end(|_| Luck::Works);
         for &step in steps(&kind) {
             for event in every_event(step) {
                 assert!(apply(run.job.clone(), event, run.now).is_err());
@@ -562,7 +562,7 @@ fn whatever_happens_there_is_one_end() {
         let kind = kinds[dice.below(kinds.len())].clone();
         let mut run = Run::new(kind);
         let trouble = 1 + dice.below(4);
-        run.to_the_end(|_| {
+        run.work_to_the_end(|_| {
             // Stumbling for ever is its own test; here luck turns in the end.
             if dice.below(4) < trouble { ALL_LUCK[dice.below(ALL_LUCK.len())] } else { Luck::Works }
         });

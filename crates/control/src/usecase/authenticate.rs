@@ -9,6 +9,10 @@ use crate::id::PrincipalId;
 use crate::model::{Principal, PrincipalKind};
 use crate::port::{Db, Tx, read};
 
+/// Something to compare with when the name is not known; nobody knows a secret for it.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IG5vYm9keSE\
+                      $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// What somebody signs in with.
 #[derive(Clone, Copy)]
 pub enum Login<'a> {
@@ -45,12 +49,9 @@ pub fn authenticate(db: &dyn Db, login: Login<'_>) -> Result<Caller, Refusal> {
         Login::Secret { secret, .. } => secret,
         Login::Password { password, .. } => password,
     };
-    // Something to compare with when the name is not known; nobody knows a secret for it.
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IG5vYm9keSE\
-                          $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let hash = found.as_ref().map_or(NOBODY, |principal| principal.secret_hash.as_str());
     let right = PasswordHash::new(hash)
-        .and_then(|hash| Ok(Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok()))
+        .map(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
         .unwrap_or(false);
     match found {
         Some(principal) if right => Ok(caller(principal)),
@@ -92,4 +93,26 @@ fn find(tx: &mut dyn Tx, login: Login<'_>) -> Result<Option<Principal>, Refusal>
 
 fn caller(principal: Principal) -> Caller {
     Caller { principal: principal.id, name: principal.name, roles: principal.roles }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_costs_as_much_as_somebody() {
+        // A hash that does not parse would answer at once, and so tell which names are known.
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let somebody = hash_secret("open sesame", b"0123456789abcdef");
+        let somebody = PasswordHash::new(&somebody).unwrap();
+        assert_eq!(nobody.params, somebody.params);
+        assert!(Argon2::default().verify_password(b"", &nobody).is_err());
+        assert!(Argon2::default().verify_password(b"open sesame", &somebody).is_ok());
+    }
+
+    #[test]
+    fn a_login_never_prints_its_secret() {
+        let login = Login::Secret { client_id: "id", secret: "s3cret" };
+        assert!(!format!("{login:?}").contains("s3cret"));
+    }
 }

@@ -5,11 +5,11 @@
 //! [`crate::Refusal`] means that nothing was changed. `scope` is the resource id that a client
 //! polls the operation under; pass an empty one when nobody polls.
 //!
-//! For people: [`get_subscription`], [`group`], [`vault`], [`policy`], [`vm`], [`item`],
-//! [`enable_protection`](mod@enable_protection), [`stop_protection`](mod@stop_protection),
-//! [`backup_now`](mod@backup_now), [`point`], [`restore`](mod@restore), [`job`], [`accept`],
-//! [`storage_account`]. For the service: [`job_work`], [`record_vms`](mod@record_vms),
-//! [`authenticate`](mod@authenticate), [`first_run`](mod@first_run), [`settings`].
+//! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
+//! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
+//! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
+//! [`mod@storage_account`]. For the service: [`mod@job_work`], [`mod@record_vms`],
+//! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`].
 
 pub mod accept;
 pub mod authenticate;

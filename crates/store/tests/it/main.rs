@@ -1,0 +1,10 @@
+//! The use-cases of `control` on a real database, and the database's own promises.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, helpers among them")]
+
+mod file;
+mod jobs;
+mod journey;
+mod port;
+mod scene;
+mod threads;
