@@ -1,0 +1,223 @@
+//! The index as a collector needs it: small enough for tens of millions of blocks, and read afresh.
+//!
+//! Identities are kept as their first half: 128 bits of a keyed hash do not meet by chance, and nobody without the key
+//! can make them meet. Whole ones are read from the packs and segments that are rewritten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::epoch::Epoch;
+use crate::VaultError;
+use crate::format::{Id, PackId, Seal, Segment};
+use crate::index::Location;
+use crate::inner::Inner;
+
+/// Index segments.
+pub(super) const SEGMENTS: &str = "index/";
+/// How often the index is read again because a segment vanished after it was listed. Each time somebody else's
+/// collection has finished a step.
+const ATTEMPTS: usize = 64;
+
+type Short = [u8; 16];
+
+fn short(id: &Id) -> Short {
+    *id.0.first_chunk().expect("an identity is longer than its half")
+}
+
+/// A pack of the index.
+#[derive(Debug, Clone)]
+pub(super) struct ViewPack {
+    pub(super) id: PackId,
+    pub(super) kind: Seal,
+    pub(super) group: u32,
+    pub(super) verified: bool,
+    pub(super) bytes: u32,
+    pub(super) digest: [u8; 32],
+    /// Its frames: first and past the last.
+    pub(super) frames: (u32, u32),
+    /// The store lists it.
+    pub(super) present: bool,
+    /// It will be deleted.
+    pub(super) condemned: bool,
+    /// It was deleted.
+    pub(super) gone: bool,
+}
+
+impl ViewPack {
+    /// It is there and nobody is about to delete it.
+    pub(super) fn stays(&self) -> bool {
+        self.present && !self.condemned && !self.gone
+    }
+}
+
+/// A frame of a pack.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ViewFrame {
+    pub(super) pack: u32,
+    pub(super) offset: u32,
+    pub(super) bytes: u32,
+    first: u32,
+    parts: u8,
+}
+
+/// All segments at one moment.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) packs: Vec<ViewPack>,
+    pub(super) frames: Vec<ViewFrame>,
+    /// In order of frame.
+    ids: Vec<Short>,
+    /// The frame of each of `ids`.
+    frame_of: Vec<u32>,
+    /// Positions in `ids`, sorted by identity.
+    order: Vec<u32>,
+    /// Segments with the packs that they name.
+    pub(super) segments: BTreeMap<String, Vec<PackId>>,
+    /// Packs that the store lists, with size and age.
+    pub(super) objects: BTreeMap<PackId, (u64, Option<i64>)>,
+}
+
+impl View {
+    /// Reads the index and then lists the packs.
+    pub(super) fn load(inner: &Inner) -> Result<Self, VaultError> {
+        'again: for _ in 0..ATTEMPTS {
+            let mut view = Self::default();
+            let mut known = BTreeSet::new();
+            for key in list(inner)? {
+                let Some(segment) = inner.get_segment(&key)? else { continue 'again };
+                view.add(&mut known, key, segment);
+            }
+            for listed in inner.bucket.list("packs/")? {
+                if let Some(pack) = PackId::of_object(&listed.key) {
+                    view.objects.insert(pack, (listed.size, listed.modified_unix_ms));
+                }
+            }
+            view.finish();
+            return Ok(view);
+        }
+        let what = "index segments vanish faster than they can be read".to_owned();
+        Err(VaultError::Damaged { object: SEGMENTS.to_owned(), offset: 0, what })
+    }
+
+    /// Whether the store lists the same segments as when this was read.
+    pub(super) fn is_current(&self, inner: &Inner) -> Result<bool, VaultError> {
+        Ok(list(inner)?.iter().eq(self.segments.keys()))
+    }
+
+    fn add(&mut self, known: &mut BTreeSet<PackId>, key: String, segment: Segment) {
+        self.segments.insert(key, segment.packs.iter().map(|listing| listing.pack).collect());
+        for listing in segment.packs {
+            if !known.insert(listing.pack) {
+                continue;
+            }
+            let number = count(self.packs.len());
+            let first_frame = count(self.frames.len());
+            for frame in &listing.frames {
+                let frame_number = count(self.frames.len());
+                self.frames.push(ViewFrame {
+                    pack: number,
+                    offset: frame.offset,
+                    bytes: frame.bytes,
+                    first: count(self.ids.len()),
+                    parts: u8::try_from(frame.ids.len())
+                        .expect("the parser keeps the limit of parts"),
+                });
+                self.ids.extend(frame.ids.iter().map(short));
+                self.frame_of.extend(frame.ids.iter().map(|_| frame_number));
+            }
+            self.packs.push(ViewPack {
+                id: listing.pack,
+                kind: listing.kind,
+                group: listing.group,
+                verified: listing.verified,
+                bytes: listing.bytes,
+                digest: listing.digest,
+                frames: (first_frame, count(self.frames.len())),
+                present: false,
+                condemned: false,
+                gone: false,
+            });
+        }
+    }
+
+    fn finish(&mut self) {
+        for pack in &mut self.packs {
+            pack.present = self.objects.contains_key(&pack.id);
+        }
+        let ids = &self.ids;
+        self.order = (0..count(ids.len())).collect();
+        self.order.sort_unstable_by_key(|position| (ids[*position as usize], *position));
+    }
+
+    /// The rank of an identity (that of its first copy) and its copies as positions.
+    pub(super) fn copies(&self, id: &Id) -> Option<(usize, &[u32])> {
+        let wanted = short(id);
+        let start = self.order.partition_point(|position| self.ids[*position as usize] < wanted);
+        let same = self.order[start..]
+            .iter()
+            .take_while(|position| self.ids[**position as usize] == wanted)
+            .count();
+        (same > 0).then(|| (start, &self.order[start..start + same]))
+    }
+
+    /// The identities in order of rank, each with its copies.
+    pub(super) fn ranks(&self) -> impl Iterator<Item = (usize, &[u32])> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let first = *self.order.get(at)?;
+            let id = self.ids[first as usize];
+            let same = self.order[at..]
+                .iter()
+                .take_while(|position| self.ids[**position as usize] == id)
+                .count();
+            let found = (at, &self.order[at..at + same]);
+            at += same;
+            Some(found)
+        })
+    }
+
+    /// How many ranks there may be.
+    pub(super) fn rank_limit(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The number of the frame that a position is in.
+    pub(super) fn frame_at(&self, position: u32) -> u32 {
+        self.frame_of[position as usize]
+    }
+
+    /// The pack that a position is in.
+    pub(super) fn pack_at(&self, position: u32) -> &ViewPack {
+        &self.packs[self.frames[self.frame_at(position) as usize].pack as usize]
+    }
+
+    /// Where a position can be read.
+    pub(super) fn location(&self, position: u32) -> (PackId, Location) {
+        let frame = self.frames[self.frame_at(position) as usize];
+        let part = u8::try_from(position - frame.first).expect("a frame has at most 16 parts");
+        debug_assert!(part < frame.parts, "a position lies in its frame");
+        let place = Location { pack: frame.pack, offset: frame.offset, bytes: frame.bytes, part };
+        (self.packs[frame.pack as usize].id, place)
+    }
+
+    /// The frames of a pack, by number.
+    pub(super) fn frames_of(&self, pack: &ViewPack) -> std::ops::Range<u32> {
+        pack.frames.0..pack.frames.1
+    }
+
+    /// Notes what collectors condemned and deleted.
+    pub(super) fn judge(&mut self, epoch: &Epoch) {
+        let (condemned, gone) = (epoch.condemned_packs(), epoch.gone_packs());
+        for pack in &mut self.packs {
+            pack.condemned = condemned.contains(&pack.id);
+            pack.gone = gone.contains(&pack.id);
+        }
+    }
+}
+
+fn list(inner: &Inner) -> Result<BTreeSet<String>, VaultError> {
+    Ok(inner.bucket.list(SEGMENTS)?.into_iter().map(|listed| listed.key).collect())
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).expect("an index of less than four thousand million blocks")
+}
