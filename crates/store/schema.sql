@@ -44,6 +44,8 @@ CREATE INDEX job_running ON job (due) WHERE ended = 0;
 
 CREATE UNIQUE INDEX job_running_item ON job (item) WHERE ended = 0 AND item IS NOT NULL;
 
+CREATE INDEX job_status ON job (status, created);
+
 CREATE INDEX job_vault ON job (vault, created);
 
 CREATE INDEX job_vm ON job (vm, created);

@@ -106,6 +106,7 @@ CREATE TABLE job (
 CREATE UNIQUE INDEX job_running_item ON job (item) WHERE ended = 0 AND item IS NOT NULL;
 CREATE INDEX job_running ON job (due) WHERE ended = 0;
 CREATE INDEX job_created ON job (created);
+CREATE INDEX job_status ON job (status, created);
 CREATE INDEX job_vault ON job (vault, created);
 CREATE INDEX job_item ON job (item, created);
 CREATE INDEX job_vm ON job (vm, created);
