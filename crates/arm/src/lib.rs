@@ -20,6 +20,7 @@ mod sign_in;
 mod state;
 pub mod token;
 
+pub use route::{Permission, RouteInfo, routes};
 pub use serve::router;
 pub use state::ArmState;
 pub use token::{Claims, TokenFault, Tokens};

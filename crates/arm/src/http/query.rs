@@ -76,7 +76,7 @@ impl Query {
 
 /// `text` cut to a length that may be repeated in a message.
 pub(crate) fn clip(text: &str) -> String {
-    text.chars().take(100).filter(|c| !c.is_control()).collect()
+    text.chars().take(260).filter(|c| !c.is_control()).collect()
 }
 
 fn decode(text: &str) -> Result<String, ArmError> {

@@ -1,7 +1,9 @@
 //! A small installation around the surface: the real use-cases on an in-memory store, two virtual
 //! machines, a clock that stands still, and a worker that does every step at once.
 
-#![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Each test file uses a part of it.
+
+pub mod journey;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -44,7 +46,7 @@ pub const USER_NAME: &str = "ann@coffre.local";
 /// The secret of all of them.
 pub const SECRET: &str = "correct horse battery staple";
 /// The clock of a test.
-pub const NOW: &str = "2026-11-21T10:00:00.1234567Z";
+pub const NOW: &str = "2026-11-21T10:00:00.1234560Z";
 
 /// An answer of the surface.
 #[derive(Debug)]

@@ -1,0 +1,194 @@
+//! What a client does before its first real request.
+
+#![allow(clippy::unwrap_used)] // In a test a panic is the report.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+mod world;
+
+use world::{Answer, OWNER, SECRET, SUBSCRIPTION, TENANT, USER_NAME, World};
+
+async fn get(world: &World, path: &str) -> Answer {
+    world.send(Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+async fn post_form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let form: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace(' ', "+").replace('@', "%40")))
+        .collect();
+    let request = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(form.join("&")));
+    world.send(request.unwrap()).await
+}
+
+/// The path of one of our own URLs.
+fn path_of(url: &Value) -> String {
+    let url = url.as_str().expect("a URL");
+    url.strip_prefix("https://coffre.test:8443").expect("a URL of this service").to_owned()
+}
+
+async fn token_path(world: &World, configuration: &str) -> String {
+    let answer = get(world, configuration).await;
+    assert_eq!(answer.status, StatusCode::OK, "{configuration}");
+    for name in ["issuer", "authorization_endpoint", "device_authorization_endpoint", "jwks_uri"] {
+        path_of(&answer.body[name]);
+    }
+    path_of(&answer.body["token_endpoint"])
+}
+
+fn client_credentials<'a>(id: &'a str, secret: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        ("client_id", id),
+        ("client_secret", secret),
+        ("grant_type", "client_credentials"),
+        ("scope", "https%3A%2F%2Fcoffre.test%3A8443%2F%2F.default"),
+    ]
+}
+
+#[tokio::test]
+async fn the_metadata_names_what_cloud_register_requires() {
+    let world = World::new();
+    let answer = get(&world, "/metadata/endpoints?api-version=2022-09-01").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let body = &answer.body;
+    assert!(body["name"].is_string() && body["suffixes"].is_object());
+    assert_eq!(body["resourceManager"], "https://coffre.test:8443");
+    let login = &body["authentication"]["loginEndpoint"];
+    assert!(login.as_str().unwrap().ends_with("/adfs"), "needs no setting in the client");
+    assert_eq!(body["authentication"]["audiences"][0], "https://coffre.test:8443/");
+}
+
+#[tokio::test]
+async fn a_program_signs_in_in_both_styles_and_lists_subscriptions() {
+    let world = World::new();
+    for configuration in [
+        "/adfs/.well-known/openid-configuration".to_owned(),
+        format!("/{TENANT}/v2.0/.well-known/openid-configuration"),
+        "/organizations/v2.0/.well-known/openid-configuration".to_owned(),
+        "/adfs/v2.0/.well-known/openid-configuration".to_owned(),
+    ] {
+        let path = token_path(&world, &configuration).await;
+        let answer = post_form(&world, &path, &client_credentials(OWNER, SECRET)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        assert_eq!(answer.body["token_type"], "Bearer");
+        assert!(answer.body["expires_in"].as_i64().unwrap() > 300);
+        let token = answer.body["access_token"].as_str().unwrap();
+        let answer = world.call_as(token, "GET", "/subscriptions", Value::Null).await;
+        assert_eq!(answer.body["value"][0]["subscriptionId"], SUBSCRIPTION);
+        assert_eq!(answer.body["value"][0]["state"], "Enabled");
+        assert_eq!(answer.body["value"][0]["tenantId"], TENANT);
+        assert_eq!(answer.body["count"]["value"], 1);
+        let answer = world.call_as(token, "GET", "/tenants", Value::Null).await;
+        assert_eq!(answer.body["value"][0]["tenantId"], TENANT);
+    }
+}
+
+#[tokio::test]
+async fn the_tenant_of_the_configuration_is_a_uuid_where_clients_cut_it_out() {
+    let world = World::new();
+    let answer = get(&world, "/coffre.local/v2.0/.well-known/openid-configuration").await;
+    let issuer = path_of(&answer.body["issuer"]);
+    assert_eq!(issuer.split('/').nth(1), Some(TENANT));
+    assert_eq!(path_of(&answer.body["token_endpoint"]).split('/').nth(1), Some(TENANT));
+    let unknown = "/00000000-0000-4000-8000-000000000bad/v2.0/.well-known/openid-configuration";
+    let answer = get(&world, unknown).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.body["error"], "invalid_tenant");
+}
+
+#[tokio::test]
+async fn wrong_secrets_and_grants_are_refused_in_the_form_of_oauth() {
+    let world = World::new();
+    let path = "/adfs/oauth2/token";
+    for (id, secret) in [(OWNER, "wrong"), ("nobody", SECRET), (OWNER, ""), (USER_NAME, SECRET)] {
+        let answer = post_form(&world, path, &client_credentials(id, secret)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.body["error"], "invalid_client");
+        let text = answer.body["error_description"].as_str().unwrap();
+        assert!(text.starts_with("AADSTS7000215: "), "{text}");
+        assert_eq!(answer.body["error_codes"][0], 7_000_215);
+        assert!(answer.body.get("access_token").is_none());
+    }
+    let answer = post_form(&world, path, &[("grant_type", "magic")]).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.body["error"], "unsupported_grant_type");
+    let mut fields = client_credentials(OWNER, "").to_vec();
+    fields.push(("client_assertion", "x.y.z"));
+    let answer = post_form(&world, path, &fields).await;
+    assert_eq!(answer.body["error"], "invalid_client");
+}
+
+fn claims(token: &Value) -> Value {
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_user_signs_in_with_a_password_and_stays_signed_in() {
+    let world = World::new();
+    let client = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+    let fields = [
+        ("grant_type", "password"),
+        ("username", USER_NAME),
+        ("password", SECRET),
+        ("client_id", client),
+        ("scope", "x offline_access openid profile"),
+    ];
+    let first = post_form(&world, "/adfs/oauth2/token", &fields).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    let identity = claims(&first.body["id_token"]);
+    assert_eq!(identity["aud"], client);
+    assert_eq!(identity["upn"], USER_NAME);
+    assert_eq!(identity["preferred_username"], USER_NAME);
+    assert_eq!(identity["tid"], TENANT);
+    let info = URL_SAFE_NO_PAD.decode(first.body["client_info"].as_str().unwrap()).unwrap();
+    let info: Value = serde_json::from_slice(&info).unwrap();
+    assert_eq!(info["utid"], TENANT);
+
+    let refresh = first.body["refresh_token"].as_str().unwrap();
+    let fields =
+        [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", client)];
+    let second = post_form(&world, "/adfs/oauth2/token", &fields).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.body);
+    let access = second.body["access_token"].as_str().unwrap();
+    let answer = world.call_as(access, "GET", "/subscriptions", Value::Null).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn tokens_of_one_use_do_not_serve_another() {
+    let world = World::new();
+    let fields = [
+        ("grant_type", "password"),
+        ("username", USER_NAME),
+        ("password", SECRET),
+        ("client_id", "c"),
+    ];
+    let tokens = post_form(&world, "/adfs/oauth2/token", &fields).await.body;
+    for name in ["id_token", "refresh_token"] {
+        let token = tokens[name].as_str().unwrap();
+        let answer = world.call_as(token, "GET", "/subscriptions", Value::Null).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name} as an access token");
+    }
+    for name in ["id_token", "access_token"] {
+        let token = tokens[name].as_str().unwrap();
+        let fields =
+            [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "c")];
+        let answer = post_form(&world, "/adfs/oauth2/token", &fields).await;
+        assert_eq!(answer.body["error"], "invalid_grant", "{name} as a refresh token");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_public() {
+    let world = World::new();
+    for path in ["/adfs/discovery/keys", "/discovery/v2.0/keys"] {
+        assert!(get(&world, path).await.body["keys"].is_array());
+    }
+}
