@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use coffre_fabric::{
-    Changed, Consistency, FabricError, FreezeWish, Machine, MachineInfo, Release, Snapshot,
-    SnapshotReport, SnapshotRequest,
+    AgentState, Changed, Consistency, FabricError, FreezeWish, Machine, MachineInfo, PowerState,
+    Release, Snapshot, SnapshotReport, SnapshotRequest,
 };
 use coffre_vault::{DiskSpec, DiskStats, PointInfo, PointSpec, ReadPlan, Vault, VaultError};
 use uuid::Uuid;
@@ -59,7 +59,18 @@ pub struct SnapshotFacts {
     /// The disks that will be transferred.
     pub disks: Vec<DiskFacts>,
     /// What a person should know although the step succeeded.
-    pub warnings: Vec<String>,
+    pub warning: Option<Warning>,
+}
+
+/// What a person should know although a step succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// The guest agent did not answer, so that nothing was frozen; the reason in words.
+    AgentSilent(String),
+    /// The guest agent answers, but file systems could not be frozen; the reason in words.
+    FreezeFailed(String),
+    /// The machine is gone; there was nothing to release.
+    MachineGone,
 }
 
 /// One disk of a snapshot.
@@ -99,13 +110,6 @@ pub struct ValidateFacts {
     pub checked_bytes: u64,
 }
 
-/// What came of letting the snapshot go.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReleaseFacts {
-    /// What a person should know although the step succeeded.
-    pub warnings: Vec<String>,
-}
-
 /// Step 1: one point in time over all disks.
 ///
 /// Called again it takes the snapshot again; what the first call made is cleaned by the machine.
@@ -118,7 +122,7 @@ pub fn take_snapshot(
     spec: &BackupSpec,
 ) -> Result<SnapshotFacts, Failure> {
     crash::here("backup.snapshot.begun");
-    clean(machine, vault, &[spec.point])?;
+    clean(machine, Some(vault), &[spec.point])?;
     let parent = usable_parent(vault, spec)?;
     let request = SnapshotRequest {
         point: spec.point,
@@ -131,7 +135,7 @@ pub fn take_snapshot(
     let report = machine.take_snapshot(&request).map_err(|error| Failure::fabric(doing, &error))?;
     crash::here("backup.snapshot.taken");
     Ok(SnapshotFacts {
-        warnings: snapshot_warnings(&report, spec.freeze.ask),
+        warning: snapshot_warning(&report, spec.freeze.ask, &info),
         machine: info,
         consistency: report.consistency,
         freeze_ms: freeze_ms(&report),
@@ -232,13 +236,9 @@ pub fn release(
     machine: Option<&dyn Machine>,
     vault: &Vault,
     point: Uuid,
-) -> Result<ReleaseFacts, Failure> {
+) -> Result<Option<Warning>, Failure> {
     crash::here("backup.release.begun");
-    let Some(machine) = machine else {
-        return Ok(ReleaseFacts {
-            warnings: vec!["the machine is gone; there was nothing to release".to_owned()],
-        });
-    };
+    let Some(machine) = machine else { return Ok(Some(Warning::MachineGone)) };
     let doing = "release the snapshot";
     // What the vault holds decides, not what the caller believes: an abandoned map merged twice
     // only reads too much, a committed one dropped too early would lose changes.
@@ -247,7 +247,7 @@ pub fn release(
     machine.release(point, how).map_err(|error| Failure::fabric(doing, &error))?;
     machine.resume_if_paused_by_us().map_err(|error| Failure::fabric(doing, &error))?;
     crash::here("backup.release.done");
-    Ok(ReleaseFacts::default())
+    Ok(None)
 }
 
 /// The undo of the transfer: a point that was committed and is not wanted is deleted in the vault.
@@ -369,11 +369,17 @@ fn disk_facts(report: &SnapshotReport, excluded: &[String]) -> Vec<DiskFacts> {
     facts.collect()
 }
 
-fn snapshot_warnings(report: &SnapshotReport, asked: bool) -> Vec<String> {
-    if asked && report.consistency == Consistency::Crash {
-        vec![format!("the recovery point is only crash-consistent: {}", report.reason)]
-    } else {
-        Vec::new()
+/// A machine that is off or has no channel to an agent is as it should be; one whose agent could
+/// not do its work is not.
+fn snapshot_warning(report: &SnapshotReport, asked: bool, info: &MachineInfo) -> Option<Warning> {
+    let crash = report.consistency == Consistency::Crash;
+    if !asked || !crash || info.power != PowerState::Running {
+        return None;
+    }
+    match info.agent {
+        AgentState::NotConfigured => None,
+        AgentState::Silent => Some(Warning::AgentSilent(report.reason.clone())),
+        AgentState::Ready { .. } => Some(Warning::FreezeFailed(report.reason.clone())),
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Class {
     StoreFull,
     /// The store of the vault does not answer, or refuses.
     StoreUnavailable,
+    /// The keys at hand do not open the vault.
+    StoreLocked,
     /// The recovery point is not in the vault.
     PointMissing,
     /// What lies in the vault is damaged.
@@ -69,6 +71,8 @@ pub enum Class {
     TargetFull,
     /// The place where the restored disks go cannot be written or is in use.
     TargetUnusable,
+    /// What was restored is not what the recovery point holds.
+    RestoredDataDiffers,
     /// The configuration of the service or of a machine is wrong.
     Configuration,
     /// Something else.
@@ -77,7 +81,7 @@ pub enum Class {
 
 impl Class {
     /// All classes, for tables and tests.
-    pub const ALL: [Class; 16] = [
+    pub const ALL: [Class; 18] = [
         Class::Cancelled,
         Class::MachineGone,
         Class::DiskMissing,
@@ -88,10 +92,12 @@ impl Class {
         Class::ScratchFull,
         Class::StoreFull,
         Class::StoreUnavailable,
+        Class::StoreLocked,
         Class::PointMissing,
         Class::PointDamaged,
         Class::TargetFull,
         Class::TargetUnusable,
+        Class::RestoredDataDiffers,
         Class::Configuration,
         Class::Internal,
     ];
@@ -118,7 +124,7 @@ impl Failure {
 
     /// The failure that an error of the hypervisor side means. `doing` says what was tried:
     /// "take the snapshot".
-    pub(crate) fn fabric(doing: &str, error: &FabricError) -> Failure {
+    pub fn fabric(doing: &str, error: &FabricError) -> Failure {
         let (class, retry) = fabric_class(error);
         Failure::new(class, retry, chain(doing, error))
     }
@@ -127,7 +133,7 @@ impl Failure {
     ///
     /// Errors of reading a snapshot and of writing a target come back through the vault; the
     /// error of the other side inside decides then.
-    pub(crate) fn vault(doing: &str, error: &VaultError) -> Failure {
+    pub fn vault(doing: &str, error: &VaultError) -> Failure {
         let message = chain(doing, error);
         if let Some(inner) = find::<FabricError>(error) {
             let (class, retry) = fabric_class(inner);
@@ -164,9 +170,12 @@ fn fabric_class(error: &FabricError) -> (Class, Retry) {
         FabricError::SnapshotLost { .. } => (Class::SnapshotLost, Retry::FromTheStart(PAUSE_SHORT)),
         FabricError::ScratchFull { .. } => (Class::ScratchFull, Retry::Never),
         FabricError::Io { source, .. } if is_full(source) => (Class::ScratchFull, Retry::Never),
-        FabricError::Tool { .. } | FabricError::Io { .. } => {
-            (Class::MachineUnavailable, Retry::After(PAUSE_SHORT))
-        }
+        FabricError::OldImageKept(_) => (Class::TargetUnusable, Retry::Never),
+        FabricError::Qmp { .. }
+        | FabricError::Agent { .. }
+        | FabricError::Nbd { .. }
+        | FabricError::Tool { .. }
+        | FabricError::Io { .. } => (Class::MachineUnavailable, Retry::After(PAUSE_SHORT)),
     }
 }
 
@@ -175,10 +184,10 @@ fn vault_class(error: &VaultError) -> (Class, Retry) {
         error if error.is_store_full() => (Class::StoreFull, Retry::Never),
         error if error.is_damage() => (Class::PointDamaged, Retry::Never),
         VaultError::Bucket(_) => (Class::StoreUnavailable, Retry::After(PAUSE_SHORT)),
-        VaultError::NotAVault
-        | VaultError::WrongKey
-        | VaultError::MissingKey { .. }
-        | VaultError::Unsupported { .. } => (Class::StoreUnavailable, Retry::Never),
+        VaultError::NotAVault | VaultError::Unsupported { .. } => {
+            (Class::StoreUnavailable, Retry::Never)
+        }
+        VaultError::WrongKey | VaultError::MissingKey { .. } => (Class::StoreLocked, Retry::Never),
         VaultError::UnknownPoint(_) | VaultError::UnknownDisk { .. } => {
             (Class::PointMissing, Retry::Never)
         }

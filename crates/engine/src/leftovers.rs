@@ -16,17 +16,25 @@ pub struct Cleaned {
 }
 
 /// Releases every point that has something left in the machine, save those in `keep`, whose jobs
-/// still run. The vault says how each ended.
+/// still run. The vault says how each ended; without one nothing was committed.
 ///
 /// # Errors
 /// What the machine or the vault met first; calling again goes on from there.
-pub fn clean(machine: &dyn Machine, vault: &Vault, keep: &[Uuid]) -> Result<Vec<Cleaned>, Failure> {
+pub fn clean(
+    machine: &dyn Machine,
+    vault: Option<&Vault>,
+    keep: &[Uuid],
+) -> Result<Vec<Cleaned>, Failure> {
     let doing = "look for leftovers of earlier backups";
     let left = machine.leftovers().map_err(|error| Failure::fabric(doing, &error))?;
     let mut cleaned = Vec::new();
     for point in left.into_iter().filter(|point| !keep.contains(point)) {
-        let committed =
-            vault.point(point).map_err(|error| Failure::vault(doing, &error))?.is_some();
+        let committed = match vault {
+            None => false,
+            Some(vault) => {
+                vault.point(point).map_err(|error| Failure::vault(doing, &error))?.is_some()
+            }
+        };
         let how = if committed { Release::Committed } else { Release::Abandoned };
         machine
             .release(point, how)

@@ -16,8 +16,8 @@ mod restore;
 mod watch;
 
 pub use backup::{
-    BackupSpec, DiskFacts, ReleaseFacts, SnapshotFacts, TransferFacts, ValidateFacts, forget,
-    release, take_snapshot, transfer, validate,
+    BackupSpec, DiskFacts, SnapshotFacts, TransferFacts, ValidateFacts, Warning, forget, release,
+    take_snapshot, transfer, validate,
 };
 pub use crash::{CrashPoint, JobClass, POINTS as CRASH_POINTS, here as crash_here};
 pub use failure::{Class, Failure, Retry};

@@ -111,13 +111,15 @@ pub struct RestoreValidateFacts {
     pub compared_bytes: u64,
 }
 
-/// Step 1: looks whether all is there and the machine is in the right state, and makes the folder.
+/// Step 1: looks whether all is there, and makes the folder. Before a restore in place it turns off
+/// a machine that Coffre runs; one that somebody else runs must be off.
 ///
 /// # Errors
 /// [`Class::PointMissing`], [`Class::DiskMissing`], [`Class::MachineMustBeOff`],
 /// [`Class::TargetUnusable`].
 pub fn prepare(cx: &RestoreContext<'_>) -> Result<PrepareFacts, Failure> {
     let disks = plan(cx)?;
+    place::turn_off(cx)?;
     place::must_be_off(cx)?;
     if let Some(folder) = place::staging_folder(cx.spec) {
         std::fs::create_dir_all(&folder)
@@ -240,7 +242,7 @@ fn check_header(disk: &PlannedDisk) -> Result<u64, Failure> {
 
 fn differs(disk: &PlannedDisk, how: &str) -> Failure {
     let message = format!("{} is not what was written: {how}", disk.staged.display());
-    Failure::new(Class::TargetUnusable, Retry::Never, message)
+    Failure::new(Class::RestoredDataDiffers, Retry::Never, message)
 }
 
 /// A failure of the image writer is one of the target, not of a hypervisor.

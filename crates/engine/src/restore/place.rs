@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use coffre_fabric::{ImageFormat, MachineInfo, PowerState};
+use coffre_fabric::{ImageFormat, MachineInfo, PowerState, Stop};
 use coffre_vault::PointInfo;
 use uuid::Uuid;
 
@@ -11,6 +12,8 @@ use super::{DiskChoice, RestoreContext, RestoreSpec, RestoreTarget};
 use crate::backup::point_missing;
 use crate::{Class, Failure, PointMetadata, Retry};
 
+/// A guest that did not shut down in this time loses its power: its disks are replaced anyway.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(60);
 /// Letters of a name that comes from outside that are kept in a file's name.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -96,6 +99,20 @@ fn missing_lun(choice: &DiskChoice, disks: &[PlannedDisk]) -> Result<(), Failure
             Retry::Never,
             format!("the recovery point has no data disk with the number {lun}"),
         )),
+    }
+}
+
+/// Turns off the machine of a restore in place, if Coffre runs it.
+pub(super) fn turn_off(cx: &RestoreContext<'_>) -> Result<(), Failure> {
+    if cx.spec.target != RestoreTarget::InPlace {
+        return Ok(());
+    }
+    let info = machine_info(cx)?;
+    match cx.machine {
+        Some(machine) if info.managed && info.power != PowerState::Stopped => machine
+            .stop(Stop::Graceful { timeout: SHUTDOWN_MAX })
+            .map_err(|error| Failure::fabric("turn the machine off", &error)),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,105 @@
+//! Verbs on a store with no service: for images of disks, and for the day when only the store is
+//! left.
+
+mod file;
+mod image;
+mod meter;
+mod vault;
+
+pub(crate) use image::ImageVerb;
+pub(crate) use vault::{VaultVerb, run as run_vault};
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use coffre_vault::{Passphrase, Unlock, Vault, VerifyReport};
+use serde_json::{Value, json};
+
+use crate::say::{self, Column, Format};
+
+/// Exit status when damage was found: not a failure of the program, and nothing to overlook.
+pub(crate) const EXIT_DAMAGE: u8 = 3;
+
+/// Which store, and the key to it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// Address of the store: file:///folder.
+    #[arg(long)]
+    pub(crate) store: String,
+    /// File with the passphrase of the vault; its first line counts.
+    #[arg(long, required_unless_present = "recovery_key_file")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// File with the recovery key of the vault, instead of the passphrase.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub(crate) recovery_key_file: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// Opens the vault.
+    pub(crate) fn open(&self) -> anyhow::Result<Vault> {
+        let bucket = coffre_vault::bucket::open(&self.store).context("open the store")?;
+        let unlock = match (&self.passphrase_file, &self.recovery_key_file) {
+            (Some(path), _) => Unlock::Passphrase(Passphrase::new(first_line(path)?)),
+            (None, Some(path)) => Unlock::RecoveryKey(
+                first_line(path)?.parse().context("understand the recovery key")?,
+            ),
+            (None, None) => anyhow::bail!("give --passphrase-file or --recovery-key-file"),
+        };
+        Vault::open(bucket, &unlock).context("open the vault")
+    }
+}
+
+/// The first line of a file that holds a secret.
+pub(crate) fn first_line(path: &std::path::Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim_end();
+    anyhow::ensure!(!line.is_empty(), "{} is empty", path.display());
+    Ok(line.to_owned())
+}
+
+/// Prints what a verification found; the exit status says whether there is damage.
+fn report(format: Format, report: &VerifyReport) -> anyhow::Result<ExitCode> {
+    let damage: Vec<Value> = report
+        .damage
+        .iter()
+        .map(|found| {
+            json!({
+                "object": found.object,
+                "offset": found.offset,
+                "what": found.what,
+                "points": found.points,
+            })
+        })
+        .collect();
+    match format {
+        Format::Json => say::json(&json!({
+            "points": report.points,
+            "packs": report.packs,
+            "blocks": report.blocks,
+            "bytes": report.bytes,
+            "damage": damage,
+        }))?,
+        Format::Table => {
+            say::note(&format!(
+                "checked {} recovery points: {} blocks in {} packs, {}",
+                report.points,
+                report.blocks,
+                report.packs,
+                say::bytes(report.bytes)
+            ));
+            if damage.is_empty() {
+                say::data("no damage")?;
+            } else {
+                const COLUMNS: &[Column] = &[
+                    ("Object", "/object"),
+                    ("Offset", "/offset"),
+                    ("Damage", "/what"),
+                    ("Points", "/points"),
+                ];
+                say::list(format, &damage, COLUMNS)?;
+            }
+        }
+    }
+    Ok(if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGE) })
+}

@@ -1,0 +1,287 @@
+//! `coffre serve`: the one place where every room meets.
+//!
+//! A SIGKILL at any moment is a normal end: what the next start finds, [`recover`] puts right. A
+//! SIGTERM only makes it quicker.
+
+mod config;
+mod convert;
+pub(crate) mod data_dir;
+mod discovery;
+mod failure;
+mod first_run;
+mod http;
+mod hypervisors;
+mod meter;
+mod recover;
+mod secrets;
+mod service;
+mod steps;
+mod stores;
+mod tls;
+mod tokens;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use coffre_arm::ArmState;
+use coffre_control::port::Db;
+use coffre_portal::PortalState;
+use coffre_store::SqliteDb;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+use uuid::Uuid;
+
+use crate::az_setup;
+use crate::client::{SERVICE_FILE, ServiceInfo};
+use crate::say;
+use config::Config;
+use data_dir::{DataDir, private_dir, write_public, write_secret};
+use first_run::FirstSecret;
+use service::{Parts, Service};
+
+/// Runs the service: API, portal and worker in one process.
+///
+/// Without a configuration it listens on 127.0.0.1:8443, keeps everything in its data folder, and
+/// manages the machines described in `machines/*.toml` there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Data folder [default: ~/.local/share/coffre].
+    #[arg(long, env = "COFFRE_DATA")]
+    data: Option<PathBuf>,
+    /// Address and port, instead of the configuration's.
+    #[arg(long)]
+    listen: Option<std::net::SocketAddr>,
+    /// Write the administrator's secret to this new file at the first start, instead of the
+    /// terminal.
+    #[arg(long)]
+    admin_secret_file: Option<PathBuf>,
+    /// How the log on stderr is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs until it is asked to stop.
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    start_log(args.log);
+    let config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    let config = Config { listen: args.listen.unwrap_or(config.listen), ..config };
+    let root = args.data.clone().map_or_else(DataDir::default_path, Ok)?;
+    let data = DataDir::open(&root)?;
+    let database = data.database();
+    let db: Arc<dyn Db> = Arc::new(
+        SqliteDb::open(&database).with_context(|| format!("open {}", database.display()))?,
+    );
+    let first_secret = first_run::seed(&*db, &config, &data)?;
+    let service = Arc::new(make_service(&config, &data, Arc::clone(&db))?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let listener = runtime
+        .block_on(TcpListener::bind(config.listen))
+        .with_context(|| format!("listen on {}", config.listen))?;
+    let address = listener.local_addr().context("ask for the port")?;
+    let url = config.public_url.clone().unwrap_or_else(|| format!("https://{address}"));
+    let tls = tls::server_config(&data, &certificate_names(&config, &url), Timestamp::now())?;
+    let router = router(&service, &data, url.clone())?;
+
+    let (client, subscription) = first_run::identities(&*db)?;
+    let info = ServiceInfo {
+        url,
+        ca: data.ca_pem(),
+        client_id: client.to_string(),
+        tenant: subscription.tenant.to_string(),
+        subscription: subscription.id.to_string(),
+        pid: std::process::id(),
+    };
+    if let Some(secret) = &first_secret {
+        hand_over(secret, args.admin_secret_file.as_deref())?;
+    }
+    let (stop, stopping) = watch::channel(false);
+    let serving = runtime.spawn(http::serve(listener, tls, router, stopping));
+    let threads = start_threads(&service, &config)?;
+    // Written last: whoever waits for the file finds a service that answers.
+    let text = serde_json::to_vec_pretty(&info).context("describe the service")?;
+    write_public(&data.root().join(SERVICE_FILE), &text).context("write service.json")?;
+    greet(&info, first_secret.is_some());
+
+    runtime.block_on(asked_to_stop())?;
+    info!("stopping");
+    service.stop();
+    stop.send_replace(true);
+    let _ = runtime.block_on(serving);
+    for thread in threads {
+        if thread.join().is_err() {
+            error!("a thread ended in a panic");
+        }
+    }
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("COFFRE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_target(false).with_ansi(say::is_watched()).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+fn make_service(config: &Config, data: &DataDir, db: Arc<dyn Db>) -> anyhow::Result<Service> {
+    let scratch = config.scratch.clone().unwrap_or_else(|| data.root().join("scratch"));
+    private_dir(&scratch)?;
+    let images = data.root().join("images");
+    private_dir(&images)?;
+    Ok(Service::new(Parts {
+        db,
+        hypervisors: hypervisors::Hypervisors::open(config, data)?,
+        stores: stores::Stores::new(data),
+        scratch,
+        images,
+        freeze_max: Duration::from_secs(config.freeze_seconds),
+        region: config.region.clone(),
+    }))
+}
+
+fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result<Router> {
+    let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(Timestamp::now);
+    let ids: Arc<dyn Fn() -> Uuid + Send + Sync> = Arc::new(Uuid::now_v7);
+    let ringing = Arc::clone(service);
+    let poke: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.bell.ring());
+    let arm = coffre_arm::router(ArmState {
+        db: Arc::clone(&service.db),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        tokens: Arc::new(tokens::Signer::open(data)?),
+        poke: Arc::clone(&poke),
+        public_url: url.clone(),
+    });
+    let portal = coffre_portal::router(PortalState {
+        db: Arc::clone(&service.db),
+        clock,
+        ids,
+        poke,
+        public_url: url,
+    });
+    // The API answers every path that the portal does not know.
+    Ok(portal.merge(arm))
+}
+
+/// One thread a worker, and one that looks at the hypervisors. What the last run left is put right
+/// before the first worker begins.
+fn start_threads(
+    service: &Arc<Service>,
+    config: &Config,
+) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
+    discovery::look(service);
+    recover::at_start(service).context("take up the work of the last run")?;
+    let mut threads = Vec::new();
+    for number in 0..config.workers {
+        let service = Arc::clone(service);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || worker::work(&service));
+        threads.push(thread.context("start a worker")?);
+    }
+    let pause = Duration::from_secs(config.discovery_seconds);
+    let service = Arc::clone(service);
+    let thread = std::thread::Builder::new()
+        .name("discovery".to_owned())
+        .spawn(move || discovery::run(&service, pause));
+    threads.push(thread.context("start the discovery")?);
+    Ok(threads)
+}
+
+/// Names and addresses under which clients may reach us.
+fn certificate_names(config: &Config, url: &str) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !config.listen.ip().is_unspecified() {
+        names.push(config.listen.ip().to_string());
+    }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if !host.is_empty() && host.is_ascii() {
+        names.push(host);
+    }
+    let authority = url.trim_start_matches("https://");
+    let public = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => authority,
+    };
+    names.push(public.trim_matches(['[', ']']).to_owned());
+    names.extend(config.names.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The one time that the secret is seen.
+fn hand_over(secret: &FirstSecret, file: Option<&std::path::Path>) -> anyhow::Result<()> {
+    match file {
+        Some(path) => write_secret(path, format!("{}\n", secret.0).as_bytes())
+            .with_context(|| format!("write the administrator's secret to {}", path.display())),
+        None => {
+            say::note(&format!(
+                "\n  This is the first start. The administrator's secret, shown only now:\n\n      {}\n",
+                secret.0
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn greet(info: &ServiceInfo, first: bool) {
+    let snippet: String = az_setup::snippet(info, "Coffre")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("      {line}\n"))
+        .collect();
+    let secret = if first { "SECRET" } else { "THE-SECRET-OF-THE-FIRST-START" };
+    say::note(&format!(
+        "\n  Portal    {url}   (sign in as {admin})\n  \
+         Coffre    coffre login --data {data}\n  \
+         Azure CLI\n{snippet}      \
+         az login --service-principal -u {client} -p {secret} --tenant {tenant}\n",
+        url = info.url,
+        admin = first_run::ADMINISTRATOR,
+        data = info.ca.parent().unwrap_or(&info.ca).display(),
+        client = info.client_id,
+        tenant = info.tenant,
+    ));
+}
+
+async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Secrets that the service makes.
+
+use anyhow::anyhow;
+
+/// Random bytes of a made-up secret: more than anybody can try.
+const SECRET_BYTES: usize = 24;
+/// Crockford's letters: none is mistaken for another when read aloud or copied by hand.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// A new secret of 38 letters.
+pub(crate) fn make() -> anyhow::Result<String> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
+    // Five bits a letter.
+    let mut text = String::new();
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in bytes {
+        bits = (bits << 8 | u32::from(byte)) & 0xfff;
+        held += 8;
+        while held >= 5 {
+            held -= 5;
+            text.push(char::from(LETTERS[(bits >> held & 31) as usize]));
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_long_and_differ() {
+        let (one, two) = (make().unwrap(), make().unwrap());
+        assert_ne!(one, two);
+        assert_eq!(one.len(), SECRET_BYTES * 8 / 5);
+        assert!(one.bytes().all(|letter| LETTERS.contains(&letter)));
+    }
+}

@@ -1,0 +1,179 @@
+//! What every thread of the service shares.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use coffre_control::Refusal;
+use coffre_control::port::{self, Db, Tx};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::hypervisors::Hypervisors;
+use super::stores::Stores;
+
+/// What every thread of the service shares.
+pub(crate) struct Service {
+    /// The database.
+    pub(crate) db: Arc<dyn Db>,
+    /// Where VMs live.
+    pub(crate) hypervisors: Hypervisors,
+    /// Where vaults keep their blocks.
+    pub(crate) stores: Stores,
+    /// Folder for what guests overwrite during a backup.
+    pub(crate) scratch: PathBuf,
+    /// Folder for the disks of machines that a restore makes.
+    pub(crate) images: PathBuf,
+    /// How long a guest may stay frozen.
+    pub(crate) freeze_max: Duration,
+    /// The region of everything.
+    pub(crate) region: String,
+    /// This process, for leases: random, new with each start.
+    pub(crate) owner: Uuid,
+    /// Rings when there may be something to do.
+    pub(crate) bell: Bell,
+    stopping: AtomicBool,
+    busy: Mutex<HashSet<Uuid>>,
+}
+
+/// The parts of a [`Service`] that differ from one to the other.
+pub(crate) struct Parts {
+    pub(crate) db: Arc<dyn Db>,
+    pub(crate) hypervisors: Hypervisors,
+    pub(crate) stores: Stores,
+    pub(crate) scratch: PathBuf,
+    pub(crate) images: PathBuf,
+    pub(crate) freeze_max: Duration,
+    pub(crate) region: String,
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub(crate) fn new(parts: Parts) -> Service {
+        Service {
+            db: parts.db,
+            hypervisors: parts.hypervisors,
+            stores: parts.stores,
+            scratch: parts.scratch,
+            images: parts.images,
+            freeze_max: parts.freeze_max,
+            region: parts.region,
+            owner: Uuid::new_v4(),
+            bell: Bell::default(),
+            stopping: AtomicBool::new(false),
+            busy: Mutex::default(),
+        }
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Runs work that may change the database.
+    pub(crate) fn tx<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        port::tx(&*self.db, name, work)
+    }
+
+    /// Runs work that only looks.
+    pub(crate) fn read<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        port::read(&*self.db, name, work)
+    }
+
+    /// Whether the service is on its way out.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Asks every thread to come to its end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    /// Claims a machine: nobody else of this process touches it until the claim is dropped.
+    /// `None` = somebody has it.
+    pub(crate) fn claim(&self, machine: Uuid) -> Option<Claim<'_>> {
+        self.busy().insert(machine).then_some(Claim { service: self, machine })
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        // A set is whole after every single operation.
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A machine that is ours for the moment.
+pub(crate) struct Claim<'a> {
+    service: &'a Service,
+    machine: Uuid,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.service.busy().remove(&self.machine);
+    }
+}
+
+/// Wakes sleepers. A ring between two looks is never lost: a sleeper says what it heard last.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: Mutex<u64>,
+    ring: Condvar,
+}
+
+impl Bell {
+    /// How often it rang until now.
+    pub(crate) fn heard(&self) -> u64 {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everybody.
+    pub(crate) fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.ring.notify_all();
+    }
+
+    /// Sleeps until it rings, at most so long; at once when it rang since `heard`.
+    pub(crate) fn sleep(&self, heard: u64, at_most: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.ring.wait_timeout_while(rung, at_most, |rung| *rung == heard));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_ring_before_the_sleep_is_heard() {
+        let bell = Bell::default();
+        let heard = bell.heard();
+        bell.ring();
+        let begun = Instant::now();
+        bell.sleep(heard, Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_sleeper_wakes_when_it_rings() {
+        let bell = Bell::default();
+        let heard = bell.heard();
+        std::thread::scope(|scope| {
+            let sleeper = scope.spawn(|| bell.sleep(heard, Duration::from_secs(60)));
+            bell.ring();
+            sleeper.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,110 @@
+//! The steps of a restore.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use coffre_control::job::StepFacts;
+use coffre_control::model::{Job, JobKind, RestoreFacts, RestoreTarget as Wish, RestoredFile};
+use coffre_engine::{
+    Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget, Retry,
+};
+use coffre_fabric::Machine;
+use coffre_vault::Vault;
+
+use super::{machine, row_missing, vault};
+use crate::serve::discovery;
+use crate::serve::meter::Meter;
+use crate::serve::service::Service;
+use crate::serve::worker::Outcome;
+
+/// Size of a block in which file systems count.
+const STAT_BLOCK_BYTES: u64 = 512;
+
+pub(super) fn prepare(service: &Service, job: &Job) -> Result<Outcome, Failure> {
+    with_context(service, job, |cx| coffre_engine::prepare(cx))?;
+    Ok(Outcome::nothing())
+}
+
+pub(super) fn transfer(service: &Service, job: &Job, meter: &Meter) -> Result<Outcome, Failure> {
+    with_context(service, job, |cx| coffre_engine::restore_transfer(cx, meter))?;
+    Ok(Outcome::nothing())
+}
+
+pub(super) fn validate(service: &Service, job: &Job, meter: &Meter) -> Result<Outcome, Failure> {
+    with_context(service, job, |cx| coffre_engine::restore_validate(cx, meter))?;
+    Ok(Outcome::nothing())
+}
+
+pub(super) fn publish(service: &Service, job: &Job) -> Result<Outcome, Failure> {
+    let facts = with_context(service, job, |cx| coffre_engine::publish(cx))?;
+    discovery::look(service);
+    Ok(Outcome { facts: StepFacts::Restore(files(facts)), warnings: Vec::new() })
+}
+
+pub(super) fn remove(service: &Service, job: &Job) -> Result<(), Failure> {
+    with_context(service, job, |cx| coffre_engine::remove(cx))
+}
+
+fn with_context<T>(
+    service: &Service,
+    job: &Job,
+    work: impl FnOnce(&RestoreContext<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let JobKind::Restore { point, target } = &job.kind else {
+        return Err(row_missing("recovery point"));
+    };
+    let (_, store): (_, Vault) = vault(service, job)?;
+    let (target, disks) = target_of(service, job, target)?;
+    let machine: Option<Arc<dyn Machine>> = machine(service, job)?;
+    let spec = RestoreSpec { job: job.id.uuid(), point: point.uuid(), disks, target };
+    work(&RestoreContext { vault: &store, machine: machine.as_deref(), spec: &spec })
+}
+
+fn target_of(
+    service: &Service,
+    job: &Job,
+    wish: &Wish,
+) -> Result<(RestoreTarget, DiskChoice), Failure> {
+    let choice = |luns: &Option<Vec<u32>>| luns.clone().map_or(DiskChoice::All, DiskChoice::Luns);
+    match wish {
+        Wish::Disks { luns, folder, .. } => {
+            let folder = PathBuf::from(folder);
+            let (Some(account), Some(name)) = (folder.parent(), folder.file_name()) else {
+                return Err(row_missing("target folder"));
+            };
+            let name = name.to_string_lossy().into_owned();
+            Ok((RestoreTarget::Folder { account: account.to_owned(), name }, choice(luns)))
+        }
+        Wish::InPlace { luns } => Ok((RestoreTarget::InPlace, choice(luns))),
+        Wish::NewVm { name, .. } => {
+            let Some(definitions) = service.hypervisors.definitions() else {
+                let message = "no hypervisor of the service has a folder of machines that it \
+                               manages; restore the disks instead";
+                return Err(Failure::new(Class::TargetUnusable, Retry::Never, message));
+            };
+            let target = RestoreTarget::NewMachine {
+                images: service.images.clone(),
+                definitions: definitions.to_owned(),
+                name: name.clone(),
+                id: job.id.uuid(),
+            };
+            Ok((target, DiskChoice::All))
+        }
+    }
+}
+
+fn files(facts: PublishFacts) -> RestoreFacts {
+    let mut restored = RestoreFacts::default();
+    for (disk, path) in facts.images {
+        // What the file takes up on the disk: zeros were not written.
+        let written = path.metadata().map_or(0, |file| file.blocks() * STAT_BLOCK_BYTES);
+        restored.written_bytes += written;
+        restored.files.push(RestoredFile { disk, path: path.to_string_lossy().into_owned() });
+    }
+    if let Some(folder) = facts.folder {
+        let path = folder.join("vm.json").to_string_lossy().into_owned();
+        restored.files.push(RestoredFile { disk: String::new(), path });
+    }
+    restored
+}

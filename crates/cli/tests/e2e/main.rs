@@ -1,0 +1,12 @@
+//! Whole journeys: the built `coffre`, real VMs, real commands. Run one at a time (`cargo xtask test` does).
+//!
+//! Each test has a world of its own: a service in a new folder and a guest that it hosts.
+
+mod az;
+mod crash;
+mod first_run;
+mod incremental;
+mod point;
+mod portal;
+mod refusals;
+mod world;
