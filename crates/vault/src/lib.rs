@@ -6,18 +6,46 @@
 //! Invariant: a recovery point that was acknowledged can be read back bit by bit, whatever stopped whenever; and no
 //! stored byte is believed before its seal and its identity are checked.
 
-pub mod bucket;
-mod crypto;
-mod error;
-mod point;
 mod source;
+
+mod point;
+
+mod error;
+
 mod vault;
 
-pub use crypto::{Passphrase, RecoveryKey, Unlock};
+mod write;
+
+mod read;
+
+mod points;
+
+mod gc;
+
+mod inner;
+
+mod parallel;
+
+mod index;
+
+mod crypto;
+
+pub mod format;
+
+pub mod bucket;
+
+#[cfg(coffre_sim)]
+pub use crypto::seed_chance;
+pub use crypto::{Capability, Passphrase, RecoveryKey, Unlock};
 pub use error::VaultError;
+pub use gc::{CollectOptions, CollectPlan, CollectReport, Unfinished};
+#[cfg(coffre_sim)]
+pub use gc::{Mutant, inspect};
 pub use point::{DiskInfo, DiskSpec, DiskStats, PointInfo, PointSpec};
+pub use read::{Damage, DiskReader, RestoreStats, VerifyReport, VerifyScope};
 pub use source::{
     Advance, BlockReader, BlockSink, BlockSource, BlockWriter, Extent, NoProgress, Progress,
     ReadPlan, SourceExtent,
 };
-pub use vault::{Damage, DiskReader, PointWriter, RestoreStats, Vault, VerifyReport, VerifyScope};
+pub use vault::Vault;
+pub use write::PointWriter;

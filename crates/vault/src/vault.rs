@@ -4,61 +4,179 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::bucket::Bucket;
-use crate::crypto::{Passphrase, RecoveryKey, Unlock};
-use crate::{
-    BlockSink, BlockSource, DiskSpec, DiskStats, Extent, PointInfo, PointSpec, Progress, ReadPlan,
-    VaultError,
+use crate::bucket::{Bucket, BucketError, Created};
+use crate::crypto::{
+    Capability, Keyring, Passphrase, RecoveryKey, SlotFile, Unlock, random, slot_key,
 };
+use crate::format::{PLAIN_FILE_BYTES_MAX, ROOT_KEY, RootFile, SLOTS_MAX};
+use crate::inner::{Inner, create_new, parse_json};
+use crate::read::{DiskReader, RestoreStats, VerifyReport, VerifyScope};
+use crate::write::PointWriter;
+use crate::{BlockSink, PointInfo, PointSpec, Progress, VaultError};
 
-fn soon<T>() -> Result<T, VaultError> {
-    Err(VaultError::Invalid("this verb lands with the next commit".to_owned()))
-}
-
-/// An open vault. Cheap to clone; all clones share the keys and the index.
+/// An open vault. Cheap to clone; all clones share keys, index and caches.
 #[derive(Debug, Clone)]
 pub struct Vault {
-    bucket: Arc<dyn Bucket>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Vault {
-    /// Makes a vault in an empty store and returns its recovery key, which is shown to nobody again.
+    /// Makes a vault in a store that holds none and returns its recovery key, which is shown to nobody again.
     ///
     /// # Errors
-    /// [`VaultError::AlreadyAVault`] if there is one.
+    /// [`VaultError::AlreadyAVault`] if there is one; [`VaultError::Invalid`] for an empty passphrase.
     pub fn create(
         bucket: Arc<dyn Bucket>,
-        _passphrase: &Passphrase,
+        passphrase: &Passphrase,
     ) -> Result<(Self, RecoveryKey), VaultError> {
-        let _vault = Self { bucket };
-        soon()
+        if passphrase.is_empty() {
+            return Err(VaultError::Invalid("an empty passphrase protects nothing".to_owned()));
+        }
+        if bucket.size(ROOT_KEY)?.is_some() {
+            return Err(VaultError::AlreadyAVault);
+        }
+        let keyring = Keyring::generate()?;
+        let root = RootFile::new(Uuid::from_bytes(random()?), keyring.delete_public()?);
+        let root_bytes = root.to_bytes();
+        let digest = *blake3::hash(&root_bytes).as_bytes();
+        let recovery = RecoveryKey::generate()?;
+        // The root comes last: it is what makes this a vault, and then its keys must be there.
+        let unlocks =
+            [Unlock::Passphrase(passphrase.clone()), Unlock::RecoveryKey(recovery.clone())];
+        for unlock in unlocks {
+            let slot = SlotFile::wrap(&keyring, root.vault, &digest, &unlock)?;
+            create_new(&*bucket, &slot_key(slot.slot), &slot.to_bytes())?;
+        }
+        let created = bucket.create(ROOT_KEY, &root_bytes);
+        if !matches!(created, Ok(Created::New)) {
+            // An attempt whose answer was lost may have been applied; the id in the root is random, so ours is ours.
+            match (bucket.get(ROOT_KEY), created) {
+                (Ok(found), _) if found == root_bytes => {}
+                (_, Err(error)) => return Err(error.into()),
+                (Ok(_), Ok(_)) => return Err(VaultError::AlreadyAVault),
+                (Err(error), Ok(_)) => return Err(error.into()),
+            }
+        }
+        Ok((Self { inner: Arc::new(Inner::new(bucket, keyring, root, digest)) }, recovery))
     }
 
     /// Opens a vault.
     ///
     /// # Errors
     /// [`VaultError::NotAVault`], [`VaultError::WrongKey`], [`VaultError::Unsupported`].
-    pub fn open(bucket: Arc<dyn Bucket>, _unlock: &Unlock) -> Result<Self, VaultError> {
-        let _vault = Self { bucket };
-        soon()
+    pub fn open(bucket: Arc<dyn Bucket>, unlock: &Unlock) -> Result<Self, VaultError> {
+        let root_bytes = match get_small(&*bucket, ROOT_KEY) {
+            Err(VaultError::Bucket(BucketError::NotFound { .. })) => {
+                return Err(VaultError::NotAVault);
+            }
+            other => other?,
+        };
+        let root: RootFile = parse_json(ROOT_KEY, &root_bytes)?;
+        if let Some(what) = root.unknown_to_readers() {
+            return Err(VaultError::Unsupported { what });
+        }
+        let digest = *blake3::hash(&root_bytes).as_bytes();
+        let mut failed = None;
+        for object in bucket.list("keys/")?.into_iter().take(SLOTS_MAX) {
+            // One damaged slot must not hide another that opens.
+            let opened = get_small(&*bucket, &object.key)
+                .and_then(|bytes| parse_json::<SlotFile>(&object.key, &bytes))
+                .and_then(|slot| {
+                    if slot.vault == root.vault { slot.unwrap(&digest, unlock) } else { Ok(None) }
+                });
+            match opened {
+                Ok(Some(keyring)) => {
+                    return Ok(Self { inner: Arc::new(Inner::new(bucket, keyring, root, digest)) });
+                }
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or(VaultError::WrongKey))
+    }
+
+    /// The same vault with another number of worker threads (by default one for each core, at most 32).
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`] if the vault has other handles already.
+    pub fn with_threads(self, threads: usize) -> Result<Self, VaultError> {
+        let mut inner = Arc::try_unwrap(self.inner)
+            .map_err(|_| VaultError::Invalid("the vault is in use already".to_owned()))?;
+        inner.threads = threads.clamp(1, 32);
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The identity of the vault, random at its creation.
     pub fn id(&self) -> Uuid {
-        Uuid::nil()
+        self.inner.root.vault
     }
 
     /// The store behind it.
     pub fn bucket(&self) -> &Arc<dyn Bucket> {
-        &self.bucket
+        &self.inner.bucket
+    }
+
+    /// What the keys at hand allow.
+    pub fn capabilities(&self) -> &[Capability] {
+        self.inner.keyring.capabilities()
+    }
+
+    /// Adds a key slot that opens with `unlock` and allows only `capabilities`. Returns its id.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`] without the admin capability.
+    pub fn add_key(
+        &self,
+        unlock: &Unlock,
+        capabilities: &[Capability],
+    ) -> Result<Uuid, VaultError> {
+        self.inner.keyring.require(Capability::Admin, "add key slots")?;
+        let keyring = self.inner.keyring.restrict(capabilities);
+        let slot = SlotFile::wrap(&keyring, self.id(), &self.inner.root_digest, unlock)?;
+        create_new(&*self.inner.bucket, &slot_key(slot.slot), &slot.to_bytes())?;
+        Ok(slot.slot)
+    }
+
+    /// The key slots: id and what each allows.
+    ///
+    /// # Errors
+    /// If the store fails or a slot is damaged.
+    pub fn keys(&self) -> Result<Vec<(Uuid, Vec<Capability>)>, VaultError> {
+        let mut slots = Vec::new();
+        for object in self.inner.bucket.list("keys/")? {
+            let slot: SlotFile =
+                parse_json(&object.key, &get_small(&*self.inner.bucket, &object.key)?)?;
+            if slot.vault == self.id() {
+                slots.push((slot.slot, slot.capabilities));
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Removes a key slot. Who copied the store before can still use it: then rotate what it protected.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`] without the admin capability; [`VaultError::Invalid`] if it is the last slot with it.
+    pub fn remove_key(&self, slot: Uuid) -> Result<(), VaultError> {
+        self.inner.keyring.require(Capability::Admin, "remove key slots")?;
+        let others = self.keys()?;
+        if !others
+            .iter()
+            .any(|(id, capabilities)| *id != slot && capabilities.contains(&Capability::Admin))
+        {
+            return Err(VaultError::Invalid(
+                "the last key slot that can administer the vault stays".to_owned(),
+            ));
+        }
+        Ok(self.inner.bucket.delete(&slot_key(slot))?)
     }
 
     /// Begins a recovery point. Nothing is visible before [`PointWriter::commit`].
     ///
     /// # Errors
-    /// [`VaultError::AlreadyCommitted`], [`VaultError::Aborted`] if the id was used.
-    pub fn begin_point(&self, _spec: PointSpec) -> Result<PointWriter, VaultError> {
-        soon()
+    /// [`VaultError::AlreadyCommitted`], [`VaultError::Aborted`] if the id was used; a damaged list of the collector.
+    pub fn begin_point(&self, spec: PointSpec) -> Result<PointWriter, VaultError> {
+        PointWriter::begin(Arc::clone(&self.inner), spec)
     }
 
     /// All recovery points that are not deleted, oldest first.
@@ -66,37 +184,42 @@ impl Vault {
     /// # Errors
     /// If the store fails or a record is damaged.
     pub fn points(&self) -> Result<Vec<PointInfo>, VaultError> {
-        soon()
+        let points = self.inner.live_points()?;
+        points
+            .iter()
+            .map(|committed| Ok(self.inner.info(&committed.0, self.inner.metadata(&committed.0)?)))
+            .collect()
     }
 
     /// One recovery point, `None` if it does not exist or is deleted.
     ///
     /// # Errors
     /// If the store fails or the record is damaged.
-    pub fn point(&self, _id: Uuid) -> Result<Option<PointInfo>, VaultError> {
-        soon()
+    pub fn point(&self, id: Uuid) -> Result<Option<PointInfo>, VaultError> {
+        let record = self.inner.live_point(id)?;
+        record.map(|record| Ok(self.inner.info(&record, self.inner.metadata(&record)?))).transpose()
     }
 
     /// Opens a disk of a point for random reads.
     ///
     /// # Errors
-    /// [`VaultError::UnknownPoint`], [`VaultError::UnknownDisk`].
-    pub fn disk(&self, _point: Uuid, _key: &str) -> Result<DiskReader, VaultError> {
-        soon()
+    /// [`VaultError::UnknownPoint`], [`VaultError::UnknownDisk`], [`VaultError::MissingKey`].
+    pub fn disk(&self, point: Uuid, key: &str) -> Result<DiskReader, VaultError> {
+        DiskReader::open(Arc::clone(&self.inner), point, key)
     }
 
     /// Writes a disk of a point to `sink`, in parallel, every block verified; zeros are not written.
     ///
     /// # Errors
-    /// Damage, [`VaultError::Sink`], [`VaultError::Cancelled`].
+    /// Damage (nothing wrong is written before it is found), [`VaultError::Sink`], [`VaultError::Cancelled`].
     pub fn restore_disk(
         &self,
-        _point: Uuid,
-        _key: &str,
-        _sink: &dyn BlockSink,
-        _progress: &dyn Progress,
+        point: Uuid,
+        key: &str,
+        sink: &dyn BlockSink,
+        progress: &dyn Progress,
     ) -> Result<RestoreStats, VaultError> {
-        soon()
+        crate::read::restore_disk(&self.inner, point, key, sink, progress)
     }
 
     /// Reads and checks what is stored. Damage is in the report, not an error.
@@ -105,122 +228,26 @@ impl Vault {
     /// If the store cannot be reached, or cancelled.
     pub fn verify(
         &self,
-        _scope: VerifyScope,
-        _progress: &dyn Progress,
+        scope: VerifyScope,
+        progress: &dyn Progress,
     ) -> Result<VerifyReport, VaultError> {
-        soon()
+        crate::read::verify(&self.inner, scope, progress)
     }
 
     /// Marks a point deleted. Its space is freed by the collector. A deleted point stays deleted.
     ///
     /// # Errors
     /// [`VaultError::UnknownPoint`] if it was never committed; deleting twice is no error.
-    pub fn delete_point(&self, _id: Uuid) -> Result<(), VaultError> {
-        soon()
+    pub fn delete_point(&self, id: Uuid) -> Result<(), VaultError> {
+        self.inner.delete_point(id)
     }
 }
 
-/// Writes one recovery point: disks first, then the commit. Dropped without commit, nothing is visible.
-#[derive(Debug)]
-pub struct PointWriter {}
-
-impl PointWriter {
-    /// Stores one disk. Uses all cores; returns when everything of it is durable.
-    ///
-    /// # Errors
-    /// [`VaultError::Source`], [`VaultError::Bucket`], [`VaultError::BaseUnusable`], [`VaultError::Cancelled`].
-    pub fn add_disk(
-        &mut self,
-        _spec: DiskSpec,
-        _source: &dyn BlockSource,
-        _plan: ReadPlan<'_>,
-        _progress: &dyn Progress,
-    ) -> Result<DiskStats, VaultError> {
-        soon()
+/// Reads an object that is small by its nature.
+fn get_small(bucket: &dyn Bucket, key: &str) -> Result<Vec<u8>, VaultError> {
+    if bucket.size(key)?.is_some_and(|size| size > PLAIN_FILE_BYTES_MAX) {
+        let what = "it is too long for what it is".to_owned();
+        return Err(VaultError::Damaged { object: key.to_owned(), offset: 0, what });
     }
-
-    /// Makes the point visible, with metadata that only holders of the read key can see (at most 4 MiB as JSON).
-    ///
-    /// # Errors
-    /// [`VaultError::AlreadyCommitted`], [`VaultError::Aborted`], [`VaultError::Overtaken`] (transfer again).
-    pub fn commit(self, _metadata: serde_json::Value) -> Result<PointInfo, VaultError> {
-        soon()
-    }
-}
-
-/// Reads a disk of a recovery point at random.
-#[derive(Debug)]
-pub struct DiskReader {}
-
-impl DiskReader {
-    /// The size of the disk in bytes.
-    pub fn size_bytes(&self) -> u64 {
-        0
-    }
-
-    /// Fills `buffer` from `offset`; verified.
-    ///
-    /// # Errors
-    /// Damage; [`VaultError::Limit`] past the end of the disk.
-    pub fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<(), VaultError> {
-        soon()
-    }
-
-    /// The parts of `range` that hold data (not zeros), in order, in whole blocks clipped to the range.
-    ///
-    /// # Errors
-    /// Damage of the map.
-    pub fn data_extents(&self, _range: Extent) -> Result<Vec<Extent>, VaultError> {
-        soon()
-    }
-}
-
-/// What a restore did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RestoreStats {
-    /// Bytes read from the store.
-    pub read_bytes: u64,
-    /// Bytes written to the target.
-    pub written_bytes: u64,
-    /// Blocks that are zeros and were not written.
-    pub blocks_zero: u64,
-    /// Blocks written.
-    pub blocks_data: u64,
-}
-
-/// What to verify.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VerifyScope {
-    /// Every object of the vault.
-    All,
-    /// What one point needs.
-    Point(Uuid),
-}
-
-/// What a verification found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// Recovery points checked.
-    pub points: u64,
-    /// Packs read.
-    pub packs: u64,
-    /// Blocks decoded and compared with their identity.
-    pub blocks: u64,
-    /// Bytes read from the store.
-    pub bytes: u64,
-    /// What does not hold; empty is good.
-    pub damage: Vec<Damage>,
-}
-
-/// One finding of a verification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The key of the object.
-    pub object: String,
-    /// The first damaged byte; zero when the whole object is meant.
-    pub offset: u64,
-    /// The points that cannot be restored in full because of it.
-    pub points: Vec<Uuid>,
-    /// What does not hold.
-    pub what: String,
+    Ok(bucket.get(key)?)
 }

@@ -1,42 +1,21 @@
 //! Keys and seals.
+//!
+//! Key lineage (docs/format.md, section 3): a passphrase or the paper key opens a slot; the slot holds a keyring; from
+//! the keyring's secrets every other key is derived or sealed. No key ever seals two different plaintexts under one
+//! nonce: each pack and each record has a key of its own, fresh from the system's randomness.
 
-use std::fmt;
+mod aead;
+mod hpke;
+mod keyring;
+mod recovery;
+mod slot;
 
-use zeroize::Zeroizing;
-
-/// A passphrase as typed. Never shown.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<String>);
-
-impl Passphrase {
-    /// Takes a passphrase as it is; callers strip the line end of a file.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-}
-
-impl fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase(..)")
-    }
-}
-
-/// The key on paper that opens the vault when the passphrase is lost. `Display` shows it (once, to its owner);
-/// `FromStr` reads it back, however spaced and in any case.
-#[derive(Clone)]
-pub struct RecoveryKey(Zeroizing<[u8; 32]>);
-
-impl fmt::Debug for RecoveryKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RecoveryKey(..)")
-    }
-}
-
-/// What opens a vault.
-#[derive(Debug, Clone)]
-pub enum Unlock {
-    /// The passphrase.
-    Passphrase(Passphrase),
-    /// The key on paper.
-    RecoveryKey(RecoveryKey),
-}
+#[cfg(coffre_sim)]
+pub use aead::seed_chance;
+pub(crate) use aead::{SealKey, TAG_BYTES, derive, random};
+pub(crate) use hpke::{HPKE_ENC_BYTES, hpke_open, hpke_seal};
+pub use keyring::Capability;
+pub(crate) use keyring::{Keyring, deletion_is_signed};
+pub use recovery::RecoveryKey;
+pub use slot::{Passphrase, Unlock};
+pub(crate) use slot::{SlotFile, slot_key};

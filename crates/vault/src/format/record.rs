@@ -1,0 +1,119 @@
+//! The envelope of small objects (docs/format.md, section 7): all but packs, the root and key slots.
+//!
+//! Construction: 60 bytes of header (magic, version, kind, vault, salt), then AES-256-GCM under a key derived from the
+//! keyring by the random salt, nonce zero. The key never repeats because the salt does not. Bound to the seal: the
+//! header and the object's key, so a record under another name, of another kind or vault does not open.
+
+use zeroize::Zeroizing;
+
+use super::wire::{Malformed, Wire};
+use super::{RECORD_BYTES_MAX, VERSION};
+use crate::VaultError;
+use crate::crypto::{Keyring, SealKey, TAG_BYTES, random};
+
+const RECORD_MAGIC: &[u8; 8] = b"COFFREC\0";
+const HEADER_BYTES: usize = 60;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordKind {
+    /// `index/…`: where blocks are.
+    Segment,
+    /// `active/…`: a writer began; a hint, never needed.
+    Active,
+    /// `pending/…`: what a writer is about to commit.
+    Pending,
+    /// `rp/…`: the decision about a point, committed or aborted.
+    Decision,
+    /// `rp-seen/…`: a point was committed; shows that its decision is missing.
+    Receipt,
+    /// `rp-deleted/…`: a point was deleted.
+    Deletion,
+    /// `gc/condemned/…`: packs that will be deleted.
+    Condemned,
+    /// `gc/done/…`: packs that were deleted.
+    Done,
+}
+
+impl RecordKind {
+    fn code(self) -> u16 {
+        match self {
+            Self::Segment => 1,
+            Self::Active => 2,
+            Self::Pending => 3,
+            Self::Decision => 4,
+            Self::Receipt => 5,
+            Self::Deletion => 6,
+            Self::Condemned => 7,
+            Self::Done => 8,
+        }
+    }
+}
+
+fn header(kind: RecordKind, vault: &[u8; 16], salt: &[u8; 32]) -> Vec<u8> {
+    let mut out = RECORD_MAGIC.to_vec();
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&kind.code().to_le_bytes());
+    out.extend_from_slice(vault);
+    out.extend_from_slice(salt);
+    out
+}
+
+/// Seals `plain` as the object `key`.
+pub(crate) fn seal_record(
+    keyring: &Keyring,
+    vault: &[u8; 16],
+    kind: RecordKind,
+    key: &str,
+    plain: &[u8],
+) -> Result<Vec<u8>, VaultError> {
+    if plain.len() as u64 > RECORD_BYTES_MAX {
+        let (found, limit) = (plain.len() as u64, RECORD_BYTES_MAX);
+        return Err(VaultError::Limit { what: "a record's size in bytes", found, limit });
+    }
+    let salt = random()?;
+    let mut out = header(kind, vault, &salt);
+    let associated = [out.as_slice(), key.as_bytes()].concat();
+    out.resize(HEADER_BYTES + plain.len() + TAG_BYTES, 0);
+    SealKey::new(&keyring.record_key(&salt)).seal(
+        0,
+        &associated,
+        plain,
+        &mut out[HEADER_BYTES..],
+    )?;
+    Ok(out)
+}
+
+/// Opens the object `key`.
+pub(crate) fn open_record(
+    keyring: &Keyring,
+    vault: &[u8; 16],
+    kind: RecordKind,
+    key: &str,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+    let mut wire = Wire::new(sealed);
+    if sealed.len() as u64 > RECORD_BYTES_MAX + (HEADER_BYTES + TAG_BYTES) as u64 {
+        return Err(wire.malformed("a record that is too long"));
+    }
+    wire.expect(RECORD_MAGIC, "not a record")?;
+    wire.expect(&VERSION.to_le_bytes(), "a record of another version")?;
+    wire.expect(&kind.code().to_le_bytes(), "a record of another kind")?;
+    wire.expect(vault, "a record of another vault")?;
+    let salt = wire.array()?;
+    let associated = [&sealed[..HEADER_BYTES], key.as_bytes()].concat();
+    let length = sealed
+        .len()
+        .checked_sub(HEADER_BYTES + TAG_BYTES)
+        .ok_or_else(|| wire.malformed("it ends too early"))?;
+    let mut plain = Zeroizing::new(vec![0; length]);
+    if !SealKey::new(&keyring.record_key(&salt)).open(
+        0,
+        &associated,
+        &sealed[HEADER_BYTES..],
+        &mut plain,
+    ) {
+        return Err(wire.malformed("the seal does not hold"));
+    }
+    Ok(plain)
+}

@@ -1,0 +1,191 @@
+//! What is where: the directory of a pack and the index segments made of directories (docs/format.md, section 5).
+
+use super::wire::{Malformed, Wire};
+use super::{
+    FRAME_HEADER_BYTES, FRAME_PARTS_MAX, Id, PACK_BYTES_MAX, PACK_FRAMES_MAX, PackId,
+    RECORD_BYTES_MAX, Seal,
+};
+
+/// The most packs of one segment.
+const SEGMENT_PACKS_MAX: usize = 1 << 20;
+/// Set in a pack's flags when its blocks were decoded and re-hashed by a holder of the read key.
+const FLAG_VERIFIED: u8 = 1;
+
+/// One frame of a pack, as its directory lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Where its header starts in the pack.
+    pub(crate) offset: u32,
+    /// Its length in bytes, header and tag included.
+    pub(crate) bytes: u32,
+    /// What is in it, in order.
+    pub(crate) ids: Vec<Id>,
+}
+
+/// A pack and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackListing {
+    pub(crate) pack: PackId,
+    pub(crate) kind: Seal,
+    pub(crate) group: u32,
+    /// The size of the object.
+    pub(crate) bytes: u32,
+    /// Plain BLAKE3 of the object, so that a scrubber without keys can check it.
+    pub(crate) digest: [u8; 32],
+    pub(crate) verified: bool,
+    pub(crate) frames: Vec<Frame>,
+}
+
+/// One index segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// The point whose writer published it, or the run of the collector.
+    pub(crate) origin: [u8; 16],
+    pub(crate) packs: Vec<PackListing>,
+}
+
+/// Writes the plain form of a pack's directory.
+pub(crate) fn write_directory(frames: &[Frame], out: &mut Vec<u8>) {
+    let count = u32::try_from(frames.len()).expect("a writer keeps the limit of frames");
+    out.extend_from_slice(&count.to_le_bytes());
+    for frame in frames {
+        out.extend_from_slice(&frame.offset.to_le_bytes());
+        out.extend_from_slice(&frame.bytes.to_le_bytes());
+        out.push(
+            u8::try_from(frame.ids.len()).expect("a writer keeps the limit of blocks in a frame"),
+        );
+        for id in &frame.ids {
+            out.extend_from_slice(&id.0);
+        }
+    }
+}
+
+/// Parses the plain form of a pack's directory.
+pub(crate) fn parse_directory(bytes: &[u8]) -> Result<Vec<Frame>, Malformed> {
+    let mut wire = Wire::new(bytes);
+    let frames = parse_frames(&mut wire)?;
+    wire.end()?;
+    Ok(frames)
+}
+
+fn parse_frames(wire: &mut Wire<'_>) -> Result<Vec<Frame>, Malformed> {
+    let count = wire.bounded_u32(PACK_FRAMES_MAX, "too many frames")?;
+    let mut frames = Vec::new();
+    for _ in 0..count {
+        let offset = wire.u32()?;
+        let bytes = wire.u32()?;
+        let parts = usize::from(wire.u8()?);
+        let inside =
+            (offset as usize).checked_add(bytes as usize).is_some_and(|end| end <= PACK_BYTES_MAX);
+        if !inside || (bytes as usize) < FRAME_HEADER_BYTES || parts == 0 || parts > FRAME_PARTS_MAX
+        {
+            return Err(wire.malformed("an impossible frame"));
+        }
+        let ids = (0..parts).map(|_| Ok(Id(wire.array()?))).collect::<Result<_, _>>()?;
+        frames.push(Frame { offset, bytes, ids });
+    }
+    Ok(frames)
+}
+
+impl Segment {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.origin.to_vec();
+        let count = u32::try_from(self.packs.len()).expect("a writer keeps the limit of packs");
+        out.extend_from_slice(&count.to_le_bytes());
+        for pack in &self.packs {
+            out.extend_from_slice(&pack.pack.0);
+            out.extend_from_slice(&[
+                pack.kind.code(),
+                if pack.verified { FLAG_VERIFIED } else { 0 },
+                0,
+                0,
+            ]);
+            out.extend_from_slice(&pack.group.to_le_bytes());
+            out.extend_from_slice(&pack.bytes.to_le_bytes());
+            out.extend_from_slice(&pack.digest);
+            write_directory(&pack.frames, &mut out);
+        }
+        out
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut wire = Wire::new(bytes);
+        if bytes.len() as u64 > RECORD_BYTES_MAX {
+            return Err(wire.malformed("a segment that is too long"));
+        }
+        let origin = wire.array()?;
+        let count = wire.bounded_u32(SEGMENT_PACKS_MAX, "too many packs")?;
+        let mut packs = Vec::new();
+        for _ in 0..count {
+            let pack = PackId(wire.array()?);
+            let kind = Seal::of_code(wire.u8()?)
+                .ok_or_else(|| wire.malformed("a pack of an unknown kind"))?;
+            let flags = wire.u8()?;
+            if flags & !FLAG_VERIFIED != 0 {
+                return Err(wire.malformed("a pack with unknown flags"));
+            }
+            wire.expect(&[0, 0], "a pack with unknown flags")?;
+            let group = wire.u32()?;
+            let bytes = wire.u32()?;
+            let digest = wire.array()?;
+            let frames = parse_frames(&mut wire)?;
+            packs.push(PackListing {
+                pack,
+                kind,
+                group,
+                bytes,
+                digest,
+                verified: flags & FLAG_VERIFIED != 0,
+                frames,
+            });
+        }
+        wire.end()?;
+        Ok(Self { origin, packs })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn listing() -> impl Strategy<Value = PackListing> {
+        let frame = (0u32..1000, 40u32..1000, proptest::collection::vec(any::<[u8; 32]>(), 1..4));
+        let frames = proptest::collection::vec(frame, 0..5);
+        (any::<([u8; 16], u32, u32, [u8; 32], bool, bool)>(), frames).prop_map(|(fixed, frames)| {
+            let (pack, group, bytes, digest, verified, data) = fixed;
+            let frames = frames.into_iter().map(|(offset, bytes, ids)| {
+                let ids = ids.into_iter().map(Id).collect();
+                Frame { offset, bytes, ids }
+            });
+            let kind = if data { Seal::Data } else { Seal::Node };
+            PackListing {
+                pack: PackId(pack),
+                kind,
+                group,
+                bytes,
+                digest,
+                verified,
+                frames: frames.collect(),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_reads_back_and_no_part_of_it_does(origin: [u8; 16], packs in proptest::collection::vec(listing(), 0..3)) {
+            let segment = Segment { origin, packs };
+            let bytes = segment.to_bytes();
+            prop_assert_eq!(Segment::parse(&bytes).unwrap(), segment);
+            for cut in 0..bytes.len() {
+                prop_assert!(Segment::parse(&bytes[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Segment::parse(&bytes);
+            let _ = parse_directory(&bytes);
+        }
+    }
+}

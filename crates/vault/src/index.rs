@@ -1,0 +1,186 @@
+//! What is where: the index in memory, filled from the index segments.
+//!
+//! The index is disposable; it is rebuilt from the segments, and the segments from the packs. Each pack is in one of
+//! three states: usable, condemned (a collector will delete it; readable still, but nothing new may count on it) or
+//! dead (deleted). An identity may be in several packs; the first that is usable counts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::format::{Frame, Id, PackId, PackListing};
+
+/// Identities are keyed hashes, uniform already: eight bytes of one are its hash.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+pub(crate) type IdMap<V> = HashMap<Id, V, BuildHasherDefault<IdHasher>>;
+pub(crate) type IdSet = HashSet<Id, BuildHasherDefault<IdHasher>>;
+
+/// Where a block or node is: a frame of a pack, and its place in the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// Number of the pack in this index.
+    pub(crate) pack: u32,
+    /// Offset of the frame in the pack.
+    pub(crate) offset: u32,
+    /// Length of the frame in bytes.
+    pub(crate) bytes: u32,
+    /// Which part of the frame.
+    pub(crate) part: u8,
+}
+
+/// What the index knows of a pack.
+#[derive(Debug, Clone)]
+pub(crate) struct PackFacts {
+    pub(crate) id: PackId,
+    pub(crate) bytes: u32,
+    /// A segment names it; otherwise it was found by looking at the packs themselves.
+    pub(crate) indexed: bool,
+    pub(crate) condemned: bool,
+    pub(crate) dead: bool,
+}
+
+/// The index of a vault.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    packs: Vec<PackFacts>,
+    numbers: HashMap<PackId, u32>,
+    places: IdMap<Location>,
+    /// Further places of identities that are in `places` already; few.
+    copies: IdMap<Vec<Location>>,
+    /// Segments that were taken in, by object key.
+    pub(crate) segments: HashSet<String>,
+    /// Segments that cannot be read, and why.
+    pub(crate) damaged: HashMap<String, String>,
+    /// Finished collector runs that were taken in, by object key.
+    pub(crate) done: BTreeSet<String>,
+}
+
+impl Index {
+    /// Takes in a pack and all that is in it. A pack that is known already is left as it is.
+    pub(crate) fn add(&mut self, listing: &PackListing, indexed: bool) {
+        if let Some(number) = self.numbers.get(&listing.pack) {
+            let facts = &mut self.packs[*number as usize];
+            facts.indexed |= indexed;
+            return;
+        }
+        let Ok(number) = u32::try_from(self.packs.len()) else { return };
+        self.numbers.insert(listing.pack, number);
+        self.packs.push(PackFacts {
+            id: listing.pack,
+            bytes: listing.bytes,
+            indexed,
+            condemned: false,
+            dead: false,
+        });
+        for frame in &listing.frames {
+            for (part, id) in (0u8..).zip(&frame.ids) {
+                let place =
+                    Location { pack: number, offset: frame.offset, bytes: frame.bytes, part };
+                match self.places.entry(*id) {
+                    std::collections::hash_map::Entry::Vacant(vacant) => {
+                        vacant.insert(place);
+                    }
+                    std::collections::hash_map::Entry::Occupied(_) => {
+                        self.copies.entry(*id).or_default().push(place)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a segment needs no reading any more.
+    pub(crate) fn knows_segment(&self, key: &str) -> bool {
+        self.segments.contains(key) || self.damaged.contains_key(key)
+    }
+
+    /// Where something can be read; prefers packs that stay.
+    pub(crate) fn find(&self, id: &Id) -> Option<Location> {
+        self.home(id).or_else(|| self.places_of(id).find(|place| !self.pack(place.pack).dead))
+    }
+
+    /// Where something is that new points may count on: in a pack that a segment names and nobody condemned.
+    pub(crate) fn home(&self, id: &Id) -> Option<Location> {
+        self.places_of(id).find(|place| {
+            let pack = self.pack(place.pack);
+            pack.indexed && !pack.condemned && !pack.dead
+        })
+    }
+
+    /// All places of an identity, dead ones too.
+    pub(crate) fn places_of(&self, id: &Id) -> impl Iterator<Item = Location> + '_ {
+        let first = self.places.get(id).copied();
+        let more = if self.copies.is_empty() { None } else { self.copies.get(id) };
+        first.into_iter().chain(more.into_iter().flatten().copied())
+    }
+
+    /// The frames of a pack as far as the index knows them. Looks at everything; only for packs that lost their
+    /// directory.
+    pub(crate) fn frames_of(&self, number: u32) -> Vec<Frame> {
+        let mut frames: BTreeMap<(u32, u32), BTreeMap<u8, Id>> = BTreeMap::new();
+        let firsts = self.places.iter().map(|(id, place)| (id, *place));
+        let copies = self
+            .copies
+            .iter()
+            .flat_map(|(id, places)| places.iter().map(move |place| (id, *place)));
+        for (id, place) in firsts.chain(copies).filter(|(_, place)| place.pack == number) {
+            frames.entry((place.offset, place.bytes)).or_default().insert(place.part, *id);
+        }
+        let frames = frames.into_iter();
+        frames
+            .map(|((offset, bytes), ids)| Frame { offset, bytes, ids: ids.into_values().collect() })
+            .collect()
+    }
+
+    pub(crate) fn pack(&self, number: u32) -> &PackFacts {
+        &self.packs[number as usize]
+    }
+
+    pub(crate) fn packs(&self) -> &[PackFacts] {
+        &self.packs
+    }
+
+    pub(crate) fn number_of(&self, pack: &PackId) -> Option<u32> {
+        self.numbers.get(pack).copied()
+    }
+
+    /// Marks exactly these packs condemned.
+    pub(crate) fn set_condemned(&mut self, condemned: &HashSet<PackId>) {
+        for pack in &mut self.packs {
+            pack.condemned = condemned.contains(&pack.id);
+        }
+    }
+
+    /// Marks these packs deleted, for ever.
+    pub(crate) fn add_dead(&mut self, dead: &[PackId]) {
+        for pack in dead {
+            if let Some(number) = self.numbers.get(pack) {
+                self.packs[*number as usize].dead = true;
+            } else if let Ok(number) = u32::try_from(self.packs.len()) {
+                // A segment that still names it may be read later; the pack must stay dead then.
+                self.numbers.insert(*pack, number);
+                self.packs.push(PackFacts {
+                    id: *pack,
+                    bytes: 0,
+                    indexed: false,
+                    condemned: false,
+                    dead: true,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The read path: frames out of packs, nodes out of maps, disks out of points.
+
+mod check_pack;
+mod check_records;
+mod decode;
+mod disk;
+mod fetch;
+mod frames;
+mod restore;
+mod verify;
+mod walk;
+
+pub(crate) use decode::{Decoder, PackOpener};
+pub use disk::DiskReader;
+pub(crate) use fetch::Caches;
+pub use restore::RestoreStats;
+pub(crate) use restore::restore_disk;
+pub(crate) use verify::verify;
+pub use verify::{Damage, VerifyReport, VerifyScope};
+pub(crate) use walk::{BaseTree, LeafWalk};

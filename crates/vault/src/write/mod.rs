@@ -1,0 +1,14 @@
+//! The write path: from a source to a committed point.
+//!
+//! Order on the store: packs, index segment, intent, look at what collectors did, decision. Readers go the other way.
+
+mod disk;
+mod fresh;
+mod packer;
+mod plan;
+mod point;
+mod tree;
+
+pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};
+pub use point::PointWriter;
+pub(crate) use point::metadata_info;

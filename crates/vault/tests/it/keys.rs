@@ -1,0 +1,73 @@
+//! Opening, and what each key may do.
+
+use std::sync::Arc;
+
+use coffre_vault::bucket::{Bucket, MemoryBucket};
+use coffre_vault::{Capability, NoProgress, Passphrase, Unlock, Vault, VaultError, VerifyScope};
+use uuid::Uuid;
+
+use crate::support::{Image, backup, mixed_image, new_vault, passphrase, restore};
+
+#[test]
+fn passphrase_and_paper_key_open_it_and_nothing_else_does() {
+    let bucket = Arc::new(MemoryBucket::new());
+    let store = || Arc::clone(&bucket) as Arc<dyn Bucket>;
+    let open = |bucket: &Arc<MemoryBucket>| {
+        Vault::open(Arc::clone(bucket) as Arc<dyn Bucket>, &Unlock::Passphrase(passphrase()))
+    };
+    assert!(matches!(open(&bucket), Err(VaultError::NotAVault)));
+    assert!(matches!(Vault::create(store(), &Passphrase::new("")), Err(VaultError::Invalid(_))));
+    let (vault, recovery) = Vault::create(store(), &passphrase()).unwrap();
+    assert!(matches!(Vault::create(store(), &passphrase()), Err(VaultError::AlreadyAVault)));
+    assert_eq!(open(&bucket).unwrap().id(), vault.id());
+    let typed = recovery.to_string().to_lowercase().parse().unwrap();
+    assert_eq!(Vault::open(store(), &Unlock::RecoveryKey(typed)).unwrap().id(), vault.id());
+    let wrong = Unlock::Passphrase(Passphrase::new("wrong"));
+    assert!(matches!(Vault::open(store(), &wrong), Err(VaultError::WrongKey)));
+    let (_, other) = Vault::create(Arc::new(MemoryBucket::new()), &passphrase()).unwrap();
+    assert!(matches!(Vault::open(store(), &Unlock::RecoveryKey(other)), Err(VaultError::WrongKey)));
+}
+
+#[test]
+fn a_writer_that_may_only_put_backs_up_and_cannot_read_or_delete() {
+    let (bucket, admin) = new_vault();
+    let unlock = Unlock::Passphrase(Passphrase::new("host"));
+    admin.add_key(&unlock, &[Capability::Put]).unwrap();
+    let host = Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock).unwrap();
+    assert_eq!(host.capabilities(), [Capability::Put]);
+    let id = Uuid::from_u128(1);
+    let image = Image::new(mixed_image(1, 40, 100));
+    backup(&host, id, &image, None).unwrap();
+    // It writes increments too: maps are open to it, data is not.
+    let later = Uuid::from_u128(2);
+    let (_, stats) = backup(&host, later, &image, Some((id, &[]))).unwrap();
+    assert_eq!(stats.read_bytes, 0);
+    assert!(matches!(restore(&host, id), Err(VaultError::MissingKey { .. })));
+    assert!(matches!(host.disk(id, "disk"), Err(VaultError::MissingKey { .. })));
+    assert!(matches!(
+        host.verify(VerifyScope::All, &NoProgress),
+        Err(VaultError::MissingKey { .. })
+    ));
+    assert!(matches!(host.delete_point(id), Err(VaultError::MissingKey { .. })));
+    assert!(matches!(
+        host.add_key(&unlock, &[Capability::Admin]),
+        Err(VaultError::MissingKey { .. })
+    ));
+    assert_eq!(host.points().unwrap()[0].metadata, serde_json::Value::Null);
+    assert_eq!(restore(&admin, later).unwrap(), image.data);
+    assert_eq!(admin.point(id).unwrap().unwrap().metadata["vm"], "debian");
+}
+
+#[test]
+fn slots_are_added_and_removed_but_never_the_last_administrator() {
+    let (bucket, vault) = new_vault();
+    let unlock = Unlock::Passphrase(Passphrase::new("second"));
+    let slot = vault.add_key(&unlock, &[Capability::Put, Capability::Read]).unwrap();
+    assert_eq!(vault.keys().unwrap().len(), 3);
+    vault.remove_key(slot).unwrap();
+    let opened = Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock);
+    assert!(matches!(opened, Err(VaultError::WrongKey)));
+    let slots = vault.keys().unwrap();
+    vault.remove_key(slots[0].0).unwrap();
+    assert!(matches!(vault.remove_key(slots[1].0), Err(VaultError::Invalid(_))));
+}
