@@ -4,18 +4,18 @@
 //! outcomes into the exact shapes that those clients read. It decides nothing about backups,
 //! and it knows no database, no hypervisor and no block.
 //!
-//! A request goes through [`serve`] (ids, sign-in, permission), finds its entry in the one table
-//! of `route`, and reaches a handler as a `Call`. What the clients need in HTTP is in [`http`],
-//! how nouns look is in [`render`], how they are named in [`names`].
+//! A request goes through `serve` (ids, sign-in, permission), finds its entry in the one table
+//! of `route`, and reaches a handler as a `Call`. What the clients need in HTTP is in `http`,
+//! how nouns look is in `render`, how they are named in `names`.
 
 mod call;
 mod handle;
-pub mod http;
-pub mod names;
+mod http;
+mod names;
 mod policy_body;
-pub mod render;
+mod render;
 mod route;
-pub mod serve;
+mod serve;
 mod sign_in;
 mod state;
 pub mod token;

@@ -11,71 +11,71 @@ use crate::http::path::Segments;
 use crate::route;
 
 /// Type of a vault.
-pub const VAULT_TYPE: &str = "Microsoft.RecoveryServices/vaults";
+pub(crate) const VAULT_TYPE: &str = "Microsoft.RecoveryServices/vaults";
 /// Type of a virtual machine; the commands compare it letter by letter.
-pub const VM_TYPE: &str = "Microsoft.Compute/virtualMachines";
+pub(crate) const VM_TYPE: &str = "Microsoft.Compute/virtualMachines";
 /// Type of a storage account.
-pub const STORAGE_TYPE: &str = "Microsoft.Storage/storageAccounts";
+pub(crate) const STORAGE_TYPE: &str = "Microsoft.Storage/storageAccounts";
 
 /// Id of a resource group.
-pub fn group_id(subscription: SubscriptionId, group: &str) -> String {
+pub(crate) fn group_id(subscription: SubscriptionId, group: &str) -> String {
     format!("/subscriptions/{subscription}/resourceGroups/{group}")
 }
 
 /// Id of a VM.
-pub fn vm_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
+pub(crate) fn vm_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
     format!("{}/providers/{VM_TYPE}/{name}", group_id(subscription, group))
 }
 
 /// Id of a storage account.
-pub fn storage_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
+pub(crate) fn storage_id(subscription: SubscriptionId, group: &str, name: &str) -> String {
     format!("{}/providers/{STORAGE_TYPE}/{name}", group_id(subscription, group))
 }
 
 /// Id of a vault.
-pub fn vault_id(vault: &Vault) -> String {
+pub(crate) fn vault_id(vault: &Vault) -> String {
     format!("{}/providers/{VAULT_TYPE}/{}", group_id(vault.subscription, &vault.group), vault.name)
 }
 
 /// Id of a policy.
-pub fn policy_id(vault: &Vault, name: &str) -> String {
+pub(crate) fn policy_id(vault: &Vault, name: &str) -> String {
     format!("{}/backupPolicies/{name}", vault_id(vault))
 }
 
 /// Id of a job.
-pub fn job_id(vault: &Vault, job: JobId) -> String {
+pub(crate) fn job_id(vault: &Vault, job: JobId) -> String {
     format!("{}/backupJobs/{job}", vault_id(vault))
 }
 
 /// The part that container and item names share: `iaasvmcontainerv2;{group};{vm}`.
-pub fn vm_part(group: &str, vm: &str) -> String {
+pub(crate) fn vm_part(group: &str, vm: &str) -> String {
     format!("iaasvmcontainerv2;{};{}", group.to_lowercase(), vm.to_lowercase())
 }
 
 /// Name of the container of a VM.
-pub fn container_name(group: &str, vm: &str) -> String {
+pub(crate) fn container_name(group: &str, vm: &str) -> String {
     format!("IaasVMContainer;{}", vm_part(group, vm))
 }
 
 /// Name of the protected item of a VM.
-pub fn item_name(group: &str, vm: &str) -> String {
+pub(crate) fn item_name(group: &str, vm: &str) -> String {
     format!("VM;{}", vm_part(group, vm))
 }
 
 /// Id of the container of a VM in a vault.
-pub fn container_id(vault: &Vault, group: &str, vm: &str) -> String {
+pub(crate) fn container_id(vault: &Vault, group: &str, vm: &str) -> String {
     let name = container_name(group, vm);
     format!("{}/backupFabrics/Azure/protectionContainers/{name}", vault_id(vault))
 }
 
 /// Id of a protected item.
-pub fn item_id(vault: &Vault, item: &ProtectedItem) -> String {
+pub(crate) fn item_id(vault: &Vault, item: &ProtectedItem) -> String {
     let (group, vm) = (&item.vm_group, &item.vm_name);
     format!("{}/protectedItems/{}", container_id(vault, group, vm), item_name(group, vm))
 }
 
 /// Id of the VM that an item protects; the VM's row, when there is one, knows its casing.
-pub fn source_id(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> String {
+pub(crate) fn source_id(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> String {
     match vm {
         Some(vm) => vm_id(vm.subscription, &vm.group, &vm.name),
         None => vm_id(vault.subscription, &item.vm_group, &item.vm_name),
@@ -84,16 +84,16 @@ pub fn source_id(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> String
 
 /// A VM as an id or an item name refers to it; names in any casing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VmRef {
+pub(crate) struct VmRef {
     /// Resource group.
-    pub group: String,
+    pub(crate) group: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// Reads the group and the VM from the names of a container and of an item in it. None when
 /// either is malformed or they speak of different VMs.
-pub fn parse_item_names(container: &str, item: &str) -> Option<VmRef> {
+pub(crate) fn parse_item_names(container: &str, item: &str) -> Option<VmRef> {
     let from_container = parse_part(container, "iaasvmcontainer")?;
     let from_item = parse_part(item, "vm")?;
     let same = from_container.group.eq_ignore_ascii_case(&from_item.group)
@@ -113,17 +113,17 @@ fn parse_part(name: &str, prefix: &str) -> Option<VmRef> {
 
 /// The subscription, the group and the name in the id of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceRef {
+pub(crate) struct ResourceRef {
     /// Subscription, as written.
-    pub subscription: String,
+    pub(crate) subscription: String,
     /// Resource group, as written.
-    pub group: String,
+    pub(crate) group: String,
     /// Name, as written.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// Reads the id of a resource of a type such as [`VM_TYPE`]; casing does not matter.
-pub fn parse_resource_id(id: &str, kind: &str) -> Option<ResourceRef> {
+pub(crate) fn parse_resource_id(id: &str, kind: &str) -> Option<ResourceRef> {
     let pattern =
         format!("/subscriptions/{{sub}}/resourceGroups/{{group}}/providers/{kind}/{{name}}");
     let segments = Segments::parse(id).ok()?;
@@ -133,23 +133,14 @@ pub fn parse_resource_id(id: &str, kind: &str) -> Option<ResourceRef> {
 }
 
 /// Reads the policy's name from the id of a policy of `vault`; none when it belongs elsewhere.
-pub fn parse_policy_id(id: &str, vault: &Vault) -> Option<String> {
+pub(crate) fn parse_policy_id(id: &str, vault: &Vault) -> Option<String> {
     let pattern = format!("{}/backupPolicies/{{name}}", vault_id(vault));
     let segments = Segments::parse(id).ok()?;
     route::match_pattern(&pattern, segments.as_slice())?.pop()
 }
 
-/// Reads the group's name from the id of a resource group.
-pub fn parse_group_id(id: &str) -> Option<(String, String)> {
-    let segments = Segments::parse(id).ok()?;
-    let found =
-        route::match_pattern("/subscriptions/{sub}/resourceGroups/{group}", segments.as_slice())?;
-    let [subscription, group] = <[String; 2]>::try_from(found).ok()?;
-    Some((subscription, group))
-}
-
 /// A region's name as Azure normalises it: no spaces, lower case (`East US` is `eastus`).
-pub fn region_name(text: &str) -> String {
+pub(crate) fn region_name(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
@@ -202,10 +193,6 @@ mod tests {
                 VM_TYPE
             ),
             None
-        );
-        assert_eq!(
-            parse_group_id("/subscriptions/s/resourceGroups/g/"),
-            Some(("s".into(), "g".into()))
         );
     }
 

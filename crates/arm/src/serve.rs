@@ -29,7 +29,7 @@ use crate::sign_in;
 use crate::state::ArmState;
 
 /// Largest request body that is read.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
 /// Longest time for a request, from its head to the answer.
 const REQUEST_SECS_MAX: u64 = 30;
 /// Sign-ins that are checked at once; each takes tens of MiB and tens of milliseconds on purpose.

@@ -8,7 +8,7 @@ use super::reply::{RETRY_AFTER_SECS, Reply};
 
 /// A refusal as a client sees it. `az` prints it as `(code) message`.
 #[derive(Debug, Clone)]
-pub struct ArmError(Box<Content>);
+pub(crate) struct ArmError(Box<Content>);
 
 #[derive(Debug, Clone)]
 struct Content {
@@ -16,35 +16,37 @@ struct Content {
     code: &'static str,
     message: String,
     target: Option<String>,
-    details: Vec<(String, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ArmError {
     /// An error with an HTTP status, a code of Azure's, and a sentence for people.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ArmError {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> ArmError {
         ArmError(Box::new(Content {
             status,
             code,
             message: message.into(),
             target: None,
-            details: Vec::new(),
             headers: Vec::new(),
         }))
     }
 
     /// 400 with `code`.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> ArmError {
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> ArmError {
         ArmError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// 400 for a body that is not what the route takes.
-    pub fn bad_body(message: impl Into<String>) -> ArmError {
+    pub(crate) fn bad_body(message: impl Into<String>) -> ArmError {
         ArmError::bad_request("InvalidRequestContent", message)
     }
 
     /// 404 of a resource below a resource group; `kind` is the full type.
-    pub fn resource_not_found(kind: &str, name: &str, group: &str) -> ArmError {
+    pub(crate) fn resource_not_found(kind: &str, name: &str, group: &str) -> ArmError {
         ArmError::new(
             StatusCode::NOT_FOUND,
             "ResourceNotFound",
@@ -56,12 +58,12 @@ impl ArmError {
     }
 
     /// 404 of a thing inside a vault, or of anything that has no more special code.
-    pub fn not_found(code: &'static str, message: impl Into<String>) -> ArmError {
+    pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> ArmError {
         ArmError::new(StatusCode::NOT_FOUND, code, message)
     }
 
     /// 401; `realm` is the URL where a token is to be had.
-    pub fn unauthenticated(realm: &str, message: &str) -> ArmError {
+    pub(crate) fn unauthenticated(realm: &str, message: &str) -> ArmError {
         let challenge = format!(
             "Bearer authorization_uri=\"{realm}\", error=\"invalid_token\", error_description=\"{message}\""
         );
@@ -74,7 +76,7 @@ impl ArmError {
     }
 
     /// 500 for a fault of our own; the cause goes to the log and never to the client.
-    pub fn internal() -> ArmError {
+    pub(crate) fn internal() -> ArmError {
         ArmError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalServerError",
@@ -83,57 +85,43 @@ impl ArmError {
     }
 
     /// Names the member or the resource that the error is about.
-    pub fn target(mut self, target: impl Into<String>) -> ArmError {
+    pub(crate) fn target(mut self, target: impl Into<String>) -> ArmError {
         self.0.target = Some(target.into());
         self
     }
 
-    /// Adds one finer cause.
-    pub fn detail(mut self, code: impl Into<String>, message: impl Into<String>) -> ArmError {
-        self.0.details.push((code.into(), message.into()));
-        self
-    }
-
     /// Adds a header to the answer.
-    pub fn header(mut self, name: &'static str, value: &'static str) -> ArmError {
+    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> ArmError {
         self.0.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
         self
     }
 
     /// The HTTP status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
 
     /// The stable code.
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         self.0.code
     }
 
     /// The sentence for people.
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.0.message
     }
 
     /// The `error` object, as it also stands in operation states.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "code": self.0.code, "message": self.0.message });
         if let Some(target) = &self.0.target {
             error["target"] = json!(target);
-        }
-        if !self.0.details.is_empty() {
-            error["details"] = self
-                .0
-                .details
-                .iter()
-                .map(|(code, message)| json!({ "code": code, "message": message }))
-                .collect();
         }
         error
     }
 
     /// The whole answer.
-    pub fn into_reply(self) -> Reply {
+    pub(crate) fn into_reply(self) -> Reply {
         let body = json!({ "error": self.to_json() });
         let mut reply = Reply::with_body(self.0.status, body);
         for (name, value) in self.0.headers {

@@ -11,17 +11,17 @@ use super::error::ArmError;
 use super::query::clip;
 
 /// Longest accepted filter.
-pub const FILTER_BYTES_MAX: usize = 4096;
+pub(crate) const FILTER_BYTES_MAX: usize = 4096;
 /// Most conditions in one filter; the commands send at most five.
-pub const CONDITIONS_MAX: usize = 20;
+pub(crate) const CONDITIONS_MAX: usize = 20;
 
 /// The conditions of a filter, all of which must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter(Vec<(String, String)>);
+pub(crate) struct Filter(Vec<(String, String)>);
 
 impl Filter {
     /// Parses a filter. An empty text is the filter that lets everything through.
-    pub fn parse(text: &str) -> Result<Filter, ArmError> {
+    pub(crate) fn parse(text: &str) -> Result<Filter, ArmError> {
         if text.len() > FILTER_BYTES_MAX {
             return Err(invalid("it is too long"));
         }
@@ -43,33 +43,28 @@ impl Filter {
     }
 
     /// The text that `name` must equal, when the filter names it (names in any case).
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// Whether the filter leaves `name` open or asks for `actual` (in any case).
-    pub fn allows(&self, name: &str, actual: &str) -> bool {
+    pub(crate) fn allows(&self, name: &str, actual: &str) -> bool {
         self.text(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(actual))
     }
 
     /// The time that `name` is compared to, when the filter names it.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, ArmError> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, ArmError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         match parse_time(text) {
             Some(time) => Ok(Some(time)),
             None => Err(invalid(&format!("'{}' is no date for {name}", clip(text)))),
         }
     }
-
-    /// The conditions in the order in which they came.
-    pub fn conditions(&self) -> &[(String, String)] {
-        &self.0
-    }
 }
 
 /// Reads the dates of the clients: `2026-12-31 12:00:00 AM` in UTC, or RFC 3339.
-pub fn parse_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);
     }
@@ -205,7 +200,7 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_is_bounded(text in ".{0,400}") {
             if let Ok(filter) = Filter::parse(&text) {
-                prop_assert!(filter.conditions().len() <= CONDITIONS_MAX);
+                prop_assert!(filter.0.len() <= CONDITIONS_MAX);
             }
         }
 

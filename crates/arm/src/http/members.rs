@@ -13,13 +13,13 @@ use super::query::clip;
 
 /// An object of a body, and the path at which it stands (for messages).
 #[derive(Debug, Clone)]
-pub struct Members<'a> {
+pub(crate) struct Members<'a> {
     map: Option<&'a Map<String, Value>>,
     path: String,
 }
 
 /// Parses the bytes of a body. An empty body is an empty object.
-pub fn parse_body(bytes: &[u8]) -> Result<Value, ArmError> {
+pub(crate) fn parse_body(bytes: &[u8]) -> Result<Value, ArmError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
@@ -54,7 +54,7 @@ fn check_names(value: &Value, path: &str) -> Result<(), ArmError> {
 
 impl<'a> Members<'a> {
     /// The members of a body, which must be an object.
-    pub fn of(body: &'a Value) -> Result<Members<'a>, ArmError> {
+    pub(crate) fn of(body: &'a Value) -> Result<Members<'a>, ArmError> {
         match body {
             Value::Object(map) => Ok(Members { map: Some(map), path: String::new() }),
             _ => Err(ArmError::bad_body("The request content must be a JSON object.")),
@@ -62,18 +62,18 @@ impl<'a> Members<'a> {
     }
 
     /// The member, unless it is absent or null.
-    pub fn value(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a Value> {
         let found = self.map?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
     /// Whether the member is there and not null.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
     /// The member as an object; an absent one is an empty object.
-    pub fn object(&self, name: &str) -> Result<Members<'a>, ArmError> {
+    pub(crate) fn object(&self, name: &str) -> Result<Members<'a>, ArmError> {
         let path = self.path_of(name);
         match self.value(name) {
             None => Ok(Members { map: None, path }),
@@ -83,7 +83,7 @@ impl<'a> Members<'a> {
     }
 
     /// The member as text.
-    pub fn text(&self, name: &str) -> Result<Option<&'a str>, ArmError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, ArmError> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -92,7 +92,7 @@ impl<'a> Members<'a> {
     }
 
     /// The member as text that must be there and not be empty.
-    pub fn required_text(&self, name: &str) -> Result<&'a str, ArmError> {
+    pub(crate) fn required_text(&self, name: &str) -> Result<&'a str, ArmError> {
         self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| {
             let path = self.path_of(name);
             ArmError::bad_body(format!("The member '{path}' is required.")).target(path)
@@ -100,13 +100,13 @@ impl<'a> Members<'a> {
     }
 
     /// The member as a whole number, which may arrive as a string.
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, ArmError> {
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ArmError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         as_integer(value).map(Some).ok_or_else(|| wrong(&self.path_of(name), "a whole number"))
     }
 
     /// The member as a truth value, which may arrive as a string.
-    pub fn boolean(&self, name: &str) -> Result<Option<bool>, ArmError> {
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ArmError> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(*value)),
@@ -117,13 +117,13 @@ impl<'a> Members<'a> {
     }
 
     /// The member as a time in UTC.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, ArmError> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, ArmError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         parse_time(text).map(Some).ok_or_else(|| wrong(&self.path_of(name), "a time in UTC"))
     }
 
     /// The member as a list.
-    pub fn list(&self, name: &str) -> Result<Option<&'a [Value]>, ArmError> {
+    pub(crate) fn list(&self, name: &str) -> Result<Option<&'a [Value]>, ArmError> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::Array(list)) => Ok(Some(list)),
@@ -132,7 +132,7 @@ impl<'a> Members<'a> {
     }
 
     /// The member as a list of whole numbers from 0 on, each of which may arrive as a string.
-    pub fn numbers(&self, name: &str) -> Result<Option<Vec<u32>>, ArmError> {
+    pub(crate) fn numbers(&self, name: &str) -> Result<Option<Vec<u32>>, ArmError> {
         let Some(list) = self.list(name)? else { return Ok(None) };
         let numbers =
             list.iter().map(|value| as_integer(value).and_then(|n| u32::try_from(n).ok()));
@@ -141,7 +141,7 @@ impl<'a> Members<'a> {
     }
 
     /// The member as a map of text to text, names kept as they are written (tags).
-    pub fn text_map(&self, name: &str) -> Result<Option<Vec<(String, String)>>, ArmError> {
+    pub(crate) fn text_map(&self, name: &str) -> Result<Option<Vec<(String, String)>>, ArmError> {
         let path = self.path_of(name);
         let Some(value) = self.value(name) else { return Ok(None) };
         let Value::Object(map) = value else { return Err(wrong(&path, "an object")) };

@@ -1,9 +1,9 @@
 //! The parts of Resource Manager's HTTP that every resource shares.
 
-pub mod error;
-pub mod filter;
-pub mod members;
-pub mod page;
-pub mod path;
-pub mod query;
-pub mod reply;
+pub(crate) mod error;
+pub(crate) mod filter;
+pub(crate) mod members;
+pub(crate) mod page;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod reply;

@@ -9,13 +9,13 @@ use super::error::ArmError;
 use super::query::Query;
 
 /// Entries of a page when the client does not ask for fewer.
-pub const PAGE_SIZE: usize = 200;
+pub(crate) const PAGE_SIZE: usize = 200;
 
 /// Cuts `values` to the page that `query` asks for and links to the next one.
 ///
 /// The token in the link is the number of entries already sent, bound to the path and the
 /// filter, so that it cannot be used on another list.
-pub fn page(
+pub(crate) fn page(
     public_url: &str,
     path: &str,
     query: &Query,

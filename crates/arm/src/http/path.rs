@@ -9,15 +9,15 @@ use percent_encoding::percent_decode_str;
 
 /// Longest accepted raw path. The longest one a client builds (an operation of an item in
 /// nested names of full length) stays below 1 KiB.
-pub const PATH_BYTES_MAX: usize = 4096;
+pub(crate) const PATH_BYTES_MAX: usize = 4096;
 /// Most segments in a path; the deepest route has 17.
-pub const SEGMENTS_MAX: usize = 32;
+pub(crate) const SEGMENTS_MAX: usize = 32;
 /// Longest decoded segment; a container name carries a group (90) and a VM name (64).
-pub const SEGMENT_BYTES_MAX: usize = 512;
+pub(crate) const SEGMENT_BYTES_MAX: usize = 512;
 
 /// Why a path was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PathFault {
+pub(crate) enum PathFault {
     /// The raw path is longer than [`PATH_BYTES_MAX`].
     #[error("the path is longer than {PATH_BYTES_MAX} bytes")]
     TooLong,
@@ -34,11 +34,11 @@ pub enum PathFault {
 
 /// The decoded segments of a path, empty ones left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segments(Vec<String>);
+pub(crate) struct Segments(Vec<String>);
 
 impl Segments {
     /// Parses the raw (still percent-encoded) path of a request.
-    pub fn parse(raw: &str) -> Result<Segments, PathFault> {
+    pub(crate) fn parse(raw: &str) -> Result<Segments, PathFault> {
         if raw.len() > PATH_BYTES_MAX {
             return Err(PathFault::TooLong);
         }
@@ -53,7 +53,7 @@ impl Segments {
     }
 
     /// The segments in order.
-    pub fn as_slice(&self) -> &[String] {
+    pub(crate) fn as_slice(&self) -> &[String] {
         &self.0
     }
 }

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use super::error::ArmError;
 
 /// Longest accepted query string; a `$filter` of the commands stays below 400 bytes.
-pub const QUERY_BYTES_MAX: usize = 8192;
+pub(crate) const QUERY_BYTES_MAX: usize = 8192;
 /// Most name-value pairs in a query string.
 const PAIRS_MAX: usize = 32;
 
@@ -15,11 +15,11 @@ const OLDEST_API_VERSION: Date = jiff::civil::date(2015, 1, 1);
 
 /// Decoded query parameters. Names are kept in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Parses a raw query string; `+` and `%20` both mean a space.
-    pub fn parse(raw: &str) -> Result<Query, ArmError> {
+    pub(crate) fn parse(raw: &str) -> Result<Query, ArmError> {
         if raw.len() > QUERY_BYTES_MAX {
             return Err(ArmError::bad_request(
                 "InvalidRequestUri",
@@ -41,12 +41,12 @@ impl Query {
     }
 
     /// The first value of `name` (given in lower case), when there is one.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The parameters in the order in which they came, names in lower case.
-    pub fn pairs(&self) -> &[(String, String)] {
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
@@ -54,7 +54,7 @@ impl Query {
     ///
     /// Every well-formed version from 2015 on is accepted, in future too: clients move on every
     /// few weeks, and the newest shape is what they all understand.
-    pub fn api_version(&self) -> Result<&str, ArmError> {
+    pub(crate) fn api_version(&self) -> Result<&str, ArmError> {
         let version = self.get("api-version").filter(|text| !text.is_empty()).ok_or_else(|| {
             ArmError::bad_request(
                 "MissingApiVersionParameter",

@@ -4,11 +4,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 /// Seconds a client is asked to wait between two polls. The client library's own default is 30 s.
-pub const RETRY_AFTER_SECS: &str = "1";
+pub(crate) const RETRY_AFTER_SECS: &str = "1";
 
 /// An answer that is not yet an HTTP response.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     status: StatusCode,
     body: Option<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -16,68 +16,68 @@ pub struct Reply {
 
 impl Reply {
     /// `status` with a JSON body.
-    pub fn with_body(status: StatusCode, body: Value) -> Reply {
+    pub(crate) fn with_body(status: StatusCode, body: Value) -> Reply {
         Reply { status, body: Some(body), headers: Vec::new() }
     }
 
     /// `status` with no body.
-    pub fn empty(status: StatusCode) -> Reply {
+    pub(crate) fn empty(status: StatusCode) -> Reply {
         Reply { status, body: None, headers: Vec::new() }
     }
 
     /// 200 with a body.
-    pub fn ok(body: Value) -> Reply {
+    pub(crate) fn ok(body: Value) -> Reply {
         Reply::with_body(StatusCode::OK, body)
     }
 
     /// 201 with a body.
-    pub fn created(body: Value) -> Reply {
+    pub(crate) fn created(body: Value) -> Reply {
         Reply::with_body(StatusCode::CREATED, body)
     }
 
     /// 204.
-    pub fn no_content() -> Reply {
+    pub(crate) fn no_content() -> Reply {
         Reply::empty(StatusCode::NO_CONTENT)
     }
 
     /// 202 with no body and `Retry-After`.
-    pub fn accepted() -> Reply {
+    pub(crate) fn accepted() -> Reply {
         Reply::empty(StatusCode::ACCEPTED).retry_after()
     }
 
     /// 200 with `{"value":[…]}`, a list that has only one page.
-    pub fn list(values: Vec<Value>) -> Reply {
+    pub(crate) fn list(values: Vec<Value>) -> Reply {
         Reply::ok(json!({ "value": values }))
     }
 
     /// Asks the client to come back after [`RETRY_AFTER_SECS`].
-    pub fn retry_after(mut self) -> Reply {
+    pub(crate) fn retry_after(mut self) -> Reply {
         self.push_header(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
         self
     }
 
     /// Adds `Azure-AsyncOperation`: where the state of the operation is to be read.
-    pub fn async_operation(self, url: &str) -> Reply {
+    pub(crate) fn async_operation(self, url: &str) -> Reply {
         self.url_header(HeaderName::from_static("azure-asyncoperation"), url)
     }
 
     /// Adds `Location`: where the result of the operation will be.
-    pub fn location(self, url: &str) -> Reply {
+    pub(crate) fn location(self, url: &str) -> Reply {
         self.url_header(header::LOCATION, url)
     }
 
     /// Adds a header.
-    pub fn push_header(&mut self, name: HeaderName, value: HeaderValue) {
+    pub(crate) fn push_header(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers.push((name, value));
     }
 
     /// The status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The status, the body and the headers.
-    pub fn into_parts(self) -> (StatusCode, Option<Value>, Vec<(HeaderName, HeaderValue)>) {
+    pub(crate) fn into_parts(self) -> (StatusCode, Option<Value>, Vec<(HeaderName, HeaderValue)>) {
         (self.status, self.body, self.headers)
     }
 

@@ -7,7 +7,7 @@ use super::resource;
 use crate::names::{VM_TYPE, container_id, container_name, source_id, vault_id, vm_id, vm_part};
 
 /// The container of an item.
-pub fn container(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> Value {
+pub(crate) fn container(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> Value {
     resource(
         container_id(vault, &item.vm_group, &item.vm_name),
         &container_name(&item.vm_group, &item.vm_name),
@@ -28,7 +28,7 @@ pub fn container(vault: &Vault, item: &ProtectedItem, vm: Option<&Vm>) -> Value 
 }
 
 /// A VM of the vault's region that no vault protects.
-pub fn protectable(vault: &Vault, vm: &Vm) -> Value {
+pub(crate) fn protectable(vault: &Vault, vm: &Vm) -> Value {
     let part = vm_part(&vm.group, &vm.name);
     let container = container_name(&vm.group, &vm.name);
     resource(

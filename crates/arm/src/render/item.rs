@@ -12,21 +12,21 @@ const NEVER: &str = "2001-01-01T00:00:00Z";
 
 /// What is shown of an item beside its own row.
 #[derive(Debug, Clone, Copy)]
-pub struct ItemContext<'a> {
+pub(crate) struct ItemContext<'a> {
     /// The vault that protects it.
-    pub vault: &'a Vault,
+    pub(crate) vault: &'a Vault,
     /// The VM, unless its row is gone.
-    pub vm: Option<&'a Vm>,
+    pub(crate) vm: Option<&'a Vm>,
     /// Kind of its policy, unless it has none.
-    pub kind: Option<PolicyKind>,
+    pub(crate) kind: Option<PolicyKind>,
     /// How many recovery points it has, and when the oldest was taken; none leaves it out.
-    pub points: Option<(usize, Option<Timestamp>)>,
+    pub(crate) points: Option<(usize, Option<Timestamp>)>,
     /// Now.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// The item.
-pub fn item(item: &ProtectedItem, context: ItemContext<'_>) -> Value {
+pub(crate) fn item(item: &ProtectedItem, context: ItemContext<'_>) -> Value {
     let ItemContext { vault, vm, .. } = context;
     let source = source_id(vault, item, vm);
     let policy = item.policy.as_deref().unwrap_or_default();

@@ -13,22 +13,22 @@ use crate::names::{job_id, vm_part};
 
 /// What is shown of a job beside its own row.
 #[derive(Debug, Clone, Copy)]
-pub struct JobContext<'a> {
+pub(crate) struct JobContext<'a> {
     /// Its vault.
-    pub vault: &'a Vault,
+    pub(crate) vault: &'a Vault,
     /// The item it works on, unless its row is gone.
-    pub item: Option<&'a ProtectedItem>,
+    pub(crate) item: Option<&'a ProtectedItem>,
     /// Now.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// The job as an entry of a list.
-pub fn summary(job: &Job, context: JobContext<'_>) -> Value {
+pub(crate) fn summary(job: &Job, context: JobContext<'_>) -> Value {
     body(job, context, None)
 }
 
 /// The job with its tasks; `point` is the one that a restore reads.
-pub fn detail(job: &Job, context: JobContext<'_>, point: Option<&RecoveryPoint>) -> Value {
+pub(crate) fn detail(job: &Job, context: JobContext<'_>, point: Option<&RecoveryPoint>) -> Value {
     body(job, context, Some(extended(job, point)))
 }
 
@@ -88,7 +88,7 @@ fn errors(job: &Job) -> Vec<Value> {
 
 /// A number for a code, since this one list of Azure's has numbers where all else has names.
 /// Six digits, the same for the same code for ever.
-pub fn number_of_code(code: &str) -> u32 {
+pub(crate) fn number_of_code(code: &str) -> u32 {
     let hash = code
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));

@@ -1,48 +1,48 @@
 //! Nouns of the domain as the JSON that Azure's clients read. Nothing here decides anything.
 
-pub mod container;
-pub mod item;
-pub mod job;
-pub mod point;
-pub mod policy;
-pub mod resource;
-pub mod vault;
-pub mod vm;
+pub(crate) mod container;
+pub(crate) mod item;
+pub(crate) mod job;
+pub(crate) mod point;
+pub(crate) mod policy;
+pub(crate) mod resource;
+pub(crate) mod vault;
+pub(crate) mod vm;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// A time in UTC with seven digits of a second, as Azure writes it.
-pub fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     // Rounds down, since a time of the future would be a surprise; before 1970 nothing exists.
     let ticks = at.subsec_nanosecond().unsigned_abs() / 100;
     format!("{}.{ticks:07}Z", at.strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
 /// A duration as ISO 8601 in seconds (`PT71.1S`); the clients parse no other form.
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     format!("PT{}S", (seconds.max(0.0) * 10.0).round() / 10.0)
 }
 
 /// `Enabled` or `Disabled`.
-pub fn enabled(on: bool) -> &'static str {
+pub(crate) fn enabled(on: bool) -> &'static str {
     if on { "Enabled" } else { "Disabled" }
 }
 
 /// Whole mebibytes as Azure writes sizes in jobs, rounded up.
-pub fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1 << 20))
 }
 
 /// Adds `name: value` when there is a value.
-pub fn put(object: &mut Value, name: &str, value: Option<Value>) {
+pub(crate) fn put(object: &mut Value, name: &str, value: Option<Value>) {
     if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
         map.insert(name.to_owned(), value);
     }
 }
 
 /// `{id,name,type,properties}`.
-pub fn resource(id: String, name: &str, kind: &str, properties: Value) -> Value {
+pub(crate) fn resource(id: String, name: &str, kind: &str, properties: Value) -> Value {
     json!({ "id": id, "name": name, "type": kind, "properties": properties })
 }
 

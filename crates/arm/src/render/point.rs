@@ -8,7 +8,7 @@ use crate::names::item_id;
 use crate::render::vm::size_name;
 
 /// The point.
-pub fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) -> Value {
+pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) -> Value {
     let mut properties = json!({
         "objectType": "IaasVMRecoveryPoint",
         "recoveryPointType": point.consistency.azure(),

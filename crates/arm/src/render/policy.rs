@@ -14,7 +14,7 @@ use crate::names::policy_id;
 const DAY_OF_TIMES: &str = "2026-01-01";
 
 /// The policy; `items` is how many protected items follow it.
-pub fn policy(vault: &Vault, policy: &Policy, items: usize) -> Value {
+pub(crate) fn policy(vault: &Vault, policy: &Policy, items: usize) -> Value {
     let mut properties = json!({
         "backupManagementType": "AzureIaasVM",
         "policyType": policy.kind.azure(),

@@ -7,7 +7,7 @@ use super::{put, resource};
 use crate::names::{STORAGE_TYPE, VAULT_TYPE, VM_TYPE, group_id, storage_id, vault_id, vm_id};
 
 /// A subscription.
-pub fn subscription(subscription: &Subscription) -> Value {
+pub(crate) fn subscription(subscription: &Subscription) -> Value {
     json!({
         "id": format!("/subscriptions/{}", subscription.id),
         "subscriptionId": subscription.id,
@@ -25,7 +25,7 @@ pub fn subscription(subscription: &Subscription) -> Value {
 }
 
 /// A tenant.
-pub fn tenant(id: impl std::fmt::Display, name: &str) -> Value {
+pub(crate) fn tenant(id: impl std::fmt::Display, name: &str) -> Value {
     json!({
         "id": format!("/tenants/{id}"),
         "tenantId": id.to_string(),
@@ -39,7 +39,7 @@ pub fn tenant(id: impl std::fmt::Display, name: &str) -> Value {
 }
 
 /// A resource group.
-pub fn group(group: &ResourceGroup) -> Value {
+pub(crate) fn group(group: &ResourceGroup) -> Value {
     let mut body = resource(
         group_id(group.subscription, &group.name),
         &group.name,
@@ -52,7 +52,7 @@ pub fn group(group: &ResourceGroup) -> Value {
 }
 
 /// A region.
-pub fn region(subscription: &Subscription, region: &Region) -> Value {
+pub(crate) fn region(subscription: &Subscription, region: &Region) -> Value {
     let id = format!("/subscriptions/{}/locations/{}", subscription.id, region.name);
     let paired = region.paired.iter().map(|name| {
         json!({ "name": name, "id": format!("/subscriptions/{}/locations/{name}", subscription.id) })
@@ -73,7 +73,7 @@ pub fn region(subscription: &Subscription, region: &Region) -> Value {
 }
 
 /// A storage account; `public_url` is where its (unused) endpoints would be.
-pub fn storage_account(account: &StorageAccount, public_url: &str) -> Value {
+pub(crate) fn storage_account(account: &StorageAccount, public_url: &str) -> Value {
     let mut body = resource(
         storage_id(account.subscription, &account.group, &account.name),
         &account.name,
@@ -94,24 +94,24 @@ pub fn storage_account(account: &StorageAccount, public_url: &str) -> Value {
 
 /// An entry of the list of all resources, with what a filter may ask about it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The resource group.
-    pub group: String,
+    pub(crate) group: String,
     /// The full type.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// The region.
-    pub region: String,
+    pub(crate) region: String,
     /// Tags by name.
-    pub tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// The entry.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Listed {
     /// A vault.
-    pub fn vault(vault: &Vault) -> Listed {
+    pub(crate) fn vault(vault: &Vault) -> Listed {
         let tags = vault.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let mut listed = Listed::new(
             vault_id(vault),
@@ -126,13 +126,13 @@ impl Listed {
     }
 
     /// A VM.
-    pub fn vm(vm: &Vm) -> Listed {
+    pub(crate) fn vm(vm: &Vm) -> Listed {
         let id = vm_id(vm.subscription, &vm.group, &vm.name);
         Listed::new(id, &vm.group, VM_TYPE, &vm.name, &vm.region, Vec::new())
     }
 
     /// A storage account.
-    pub fn storage_account(account: &StorageAccount) -> Listed {
+    pub(crate) fn storage_account(account: &StorageAccount) -> Listed {
         let id = storage_id(account.subscription, &account.group, &account.name);
         let (group, name) = (&account.group, &account.name);
         Listed::new(id, group, STORAGE_TYPE, name, &account.region, Vec::new())

@@ -7,7 +7,7 @@ use super::{enabled, put, resource, time};
 use crate::names::{VAULT_TYPE, vault_id};
 
 /// The vault, as GET answers it; `state` is its `provisioningState`.
-pub fn vault(vault: &Vault, state: &str) -> Value {
+pub(crate) fn vault(vault: &Vault, state: &str) -> Value {
     let mut body = json!({
         "location": vault.region,
         "name": vault.name,
@@ -85,7 +85,7 @@ fn identity(identity: &Identity) -> Value {
 }
 
 /// `backupstorageconfig/vaultstorageconfig`.
-pub fn storage_config(vault: &Vault) -> Value {
+pub(crate) fn storage_config(vault: &Vault) -> Value {
     let redundancy = vault.redundancy.azure();
     resource(
         format!("{}/backupstorageconfig/vaultstorageconfig", vault_id(vault)),
@@ -103,7 +103,7 @@ pub fn storage_config(vault: &Vault) -> Value {
 }
 
 /// `backupconfig/vaultconfig`.
-pub fn vault_config(vault: &Vault) -> Value {
+pub(crate) fn vault_config(vault: &Vault) -> Value {
     use coffre_control::model::SoftDeleteState;
     let redundancy = vault.redundancy.azure();
     let (security, editable) = match vault.soft_delete.state {
@@ -128,7 +128,7 @@ pub fn vault_config(vault: &Vault) -> Value {
 }
 
 /// `backupEncryptionConfigs/backupResourceEncryptionConfig`: the vault's own key seals its data.
-pub fn encryption_config(vault: &Vault) -> Value {
+pub(crate) fn encryption_config(vault: &Vault) -> Value {
     resource(
         format!("{}/backupEncryptionConfigs/backupResourceEncryptionConfig", vault_id(vault)),
         "backupResourceEncryptionConfig",
@@ -144,7 +144,7 @@ pub fn encryption_config(vault: &Vault) -> Value {
 }
 
 /// One entry of `usages` and `backupUsageSummaries`; a limit of -1 means that there is none.
-pub fn usage(name: &str, label: &str, unit: &str, value: u64) -> Value {
+pub(crate) fn usage(name: &str, label: &str, unit: &str, value: u64) -> Value {
     json!({
         "unit": unit,
         "currentValue": value,

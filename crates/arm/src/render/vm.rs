@@ -7,7 +7,7 @@ use super::{put, resource, time};
 use crate::names::{VM_TYPE, group_id, vm_id};
 
 /// The machine; with its instance view when the client asks for it.
-pub fn vm(vm: &Vm, with_instance_view: bool) -> Value {
+pub(crate) fn vm(vm: &Vm, with_instance_view: bool) -> Value {
     let id = vm_id(vm.subscription, &vm.group, &vm.name);
     let os = vm.disks.iter().find(|disk| disk.lun.is_none());
     let data = vm.disks.iter().filter_map(|disk| disk.lun.map(|lun| data_disk(vm, disk, lun)));
@@ -30,7 +30,7 @@ pub fn vm(vm: &Vm, with_instance_view: bool) -> Value {
 }
 
 /// A size name for what a hypervisor gives: processors and memory in MiB.
-pub fn size_name(cpus: u32, memory_bytes: u64) -> String {
+pub(crate) fn size_name(cpus: u32, memory_bytes: u64) -> String {
     format!("Custom_{cpus}_{}", memory_bytes >> 20)
 }
 
@@ -76,7 +76,7 @@ fn managed(vm: &Vm, disk: &VmDisk) -> Value {
 }
 
 /// What the machine does just now.
-pub fn instance_view(vm: &Vm) -> Value {
+pub(crate) fn instance_view(vm: &Vm) -> Value {
     let (power, power_words) = power(vm);
     let (agent_code, agent_words, agent_message) = match &vm.agent {
         AgentState::Ready { .. } => ("succeeded", "Ready", "Guest Agent is running"),
