@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::http::error::ArmError;
 use crate::http::filter::Filter;
 use crate::http::members::Members;
-use crate::http::page;
+use crate::http::page::Window;
 use crate::http::query::{Query, clip};
 use crate::http::reply::Reply;
 use crate::names::{VAULT_TYPE, VM_TYPE, VmRef, parse_item_names};
@@ -106,9 +106,18 @@ impl Call<'_> {
         Filter::parse(self.query.get("$filter").unwrap_or_default())
     }
 
+    /// The part of a list that the request asks for.
+    pub(crate) fn window(&self) -> Result<Window<'_>, ArmError> {
+        Window::of(&self.state.public_url, self.path, &self.query)
+    }
+
     /// One page of a list.
-    pub(crate) fn page(&self, values: Vec<Value>) -> Result<Reply, ArmError> {
-        page::page(&self.state.public_url, self.path, &self.query, values).map(Reply::ok)
+    pub(crate) fn page<T>(
+        &self,
+        entries: impl IntoIterator<Item = T>,
+        render: impl FnMut(T) -> Value,
+    ) -> Result<Reply, ArmError> {
+        Ok(Reply::ok(self.window()?.page(entries, render)))
     }
 
     /// An absolute URL of ours with the version that the client used.

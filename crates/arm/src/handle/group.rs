@@ -49,7 +49,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
             key.eq_ignore_ascii_case(name) && filter.text("tagvalue").is_none_or(|it| it == value)
         }),
     });
-    call.page(tagged.map(resource::group).collect())
+    call.page(tagged, resource::group)
 }
 
 /// GET one group

@@ -64,7 +64,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
     let rows = call.read("list items", |tx| rows(call, tx))?;
     let wanted = rows.items.iter().filter(|it| asks_for_vms(&filter) && passes(it, &filter));
-    call.page(wanted.map(|it| item::item(it, rows.context(it, call))).collect())
+    call.page(wanted, |it| item::item(it, rows.context(it, call)))
 }
 
 /// The item that the path names.
@@ -117,8 +117,7 @@ fn container_list(call: &Call<'_>, deleted: bool) -> Result<Reply, ArmError> {
             && filter.allows("status", "Registered")
             && filter.allows("friendlyName", &it.vm_name)
     });
-    let values = wanted.map(|it| container::container(&rows.vault, it, rows.vms.get(&it.vm)));
-    call.page(values.collect())
+    call.page(wanted, |it| container::container(&rows.vault, it, rows.vms.get(&it.vm)))
 }
 
 /// GET ~V/backupProtectionContainers
@@ -163,5 +162,5 @@ pub(crate) fn protectable(call: &Call<'_>) -> Result<Reply, ArmError> {
     })?;
     let wanted =
         vms.iter().filter(|vm| asks_for_vms(&filter) && filter.allows("friendlyName", &vm.name));
-    call.page(wanted.map(|vm| container::protectable(&vault, vm)).collect())
+    call.page(wanted, |vm| container::protectable(&vault, vm))
 }

@@ -39,17 +39,21 @@ fn job_filter(filter: &Filter, vault: VaultId) -> Result<Option<JobFilter>, ArmE
 /// GET ~V/backupJobs, newest first
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
+    let window = call.window()?;
     let vault = call.read("show vault", |tx| call.vault(tx))?;
-    let Some(wanted) = job_filter(&filter, vault.id)? else { return call.page(Vec::new()) };
+    let Some(mut wanted) = job_filter(&filter, vault.id)? else {
+        return call.page(Vec::new(), |nothing| nothing);
+    };
+    let id = filter.text("jobId");
+    // A vault keeps jobs for years: no more are read than this page and the next need.
+    wanted.limit = if id.is_some() { None } else { u32::try_from(window.entries()).ok() };
     let (jobs, items) =
         call.read("list jobs", |tx| Ok((tx.jobs(&wanted)?, tx.items(vault.id)?)))?;
-    let id = filter.text("jobId");
     let shown = jobs.iter().filter(|job| id.is_none_or(|id| id == job.id.to_string()));
-    let body = |job: &Job| {
+    call.page(shown, |job| {
         let item = items.iter().find(|item| Some(item.id) == job.item);
         job::summary(job, JobContext { vault: &vault, item, now: call.now })
-    };
-    call.page(shown.map(body).collect())
+    })
 }
 
 /// The job in the path, with its vault.

@@ -26,7 +26,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     points
         .retain(|it| from.is_none_or(|from| it.time >= from) && to.is_none_or(|to| it.time <= to));
     points.sort_by_key(|it| std::cmp::Reverse(it.time));
-    call.page(points.iter().map(|it| render::point::point(&vault, &item, it)).collect())
+    call.page(&points, |it| render::point::point(&vault, &item, it))
 }
 
 /// The point in the path, with what it belongs to.

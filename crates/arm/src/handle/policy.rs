@@ -30,7 +30,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     })?;
     let wanted = policies.iter().filter(|_| asks_for_vms(&filter));
     let body = |it: &Policy| render::policy::policy(&vault, it, followers(it, &items));
-    call.page(wanted.map(body).collect())
+    call.page(wanted, body)
 }
 
 /// 404 of a policy.

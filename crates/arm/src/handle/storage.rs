@@ -27,7 +27,7 @@ fn page(call: &Call<'_>, keep: impl Fn(&StorageAccount) -> bool) -> Result<Reply
     let accounts = call.read("list storage accounts", |tx| Ok(tx.storage_accounts(id)?))?;
     let shown = accounts.iter().filter(|it| keep(it));
     let url = &call.state.public_url;
-    call.page(shown.map(|it| resource::storage_account(it, url)).collect())
+    call.page(shown, |it| resource::storage_account(it, url))
 }
 
 /// GET the storage accounts of a subscription

@@ -119,7 +119,7 @@ pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
         listed.retain(|it| it.group.eq_ignore_ascii_case(&group.name));
     }
     listed.retain(|it| wanted(it, &filter));
-    call.page(listed.into_iter().map(|it| it.body).collect())
+    call.page(listed, |it| it.body)
 }
 
 fn wanted(listed: &Listed, filter: &Filter) -> bool {

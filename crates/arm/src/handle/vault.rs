@@ -26,7 +26,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
         Some(group) => vault.group.eq_ignore_ascii_case(&group.name),
         None => true,
     };
-    call.page(vaults.iter().filter(here).map(|it| body(it, "Succeeded")).collect())
+    call.page(vaults.iter().filter(here), |it| body(it, "Succeeded"))
 }
 
 /// GET one vault

@@ -2,7 +2,6 @@
 
 use coffre_control::model::Vm;
 use coffre_control::usecase::{Power, power_vm};
-use serde_json::Value;
 
 use crate::call::Call;
 use crate::http::error::ArmError;
@@ -23,7 +22,7 @@ fn page(call: &Call<'_>, keep: impl Fn(&Vm) -> bool) -> Result<Reply, ArmError> 
         call.query.get("statusonly").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     let view = status_only || wants_instance_view(call);
     let shown = vms.iter().filter(|vm| vm.missing_since.is_none() && keep(vm));
-    call.page(shown.map(|vm| render::vm::vm(vm, view)).collect::<Vec<Value>>())
+    call.page(shown, |vm| render::vm::vm(vm, view))
 }
 
 /// GET the VMs of a subscription
