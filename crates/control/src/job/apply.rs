@@ -197,8 +197,6 @@ fn advance(job: &mut Job, status: StepStatus, now: Timestamp) {
     if usize::from(job.cursor) == job.steps.len() {
         let clean = job.warnings.is_empty();
         end(job, if clean { JobState::Completed } else { JobState::CompletedWithWarnings }, now);
-    } else if can_take_cancel(job) {
-        unwind(job, Unwound::Cancelled, now);
     }
 }
 

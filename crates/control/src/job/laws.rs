@@ -294,9 +294,18 @@ impl Run {
         }
     }
 
-    /// A step without an undo either has its whole effect and says so, or none.
+    /// A step that fails may have had its effect. Some are whole or nothing by nature. Said here
+    /// and not asked of the machine, whose table of undos is what is tried.
     fn partly(&mut self, step: Step, had_effect: bool) {
-        if had_effect && has_undo(step) {
+        let whole_or_none = matches!(
+            step,
+            Step::ReleaseSnapshot
+                | Step::DeletePoints
+                | Step::StartMachine
+                | Step::StopMachine
+                | Step::DiscoverMachines
+        );
+        if had_effect && !whole_or_none {
             self.world.perform(step);
         }
     }

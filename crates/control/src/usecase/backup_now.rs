@@ -43,6 +43,7 @@ pub fn backup_now(
     let vm = find::vm(tx, item.vm)?;
     vm::check_reachable(&vm)?;
     find::no_running_job(tx, &item)?;
+    vm::check_not_busy(tx, &vm)?;
     let kind =
         JobKind::Backup { point: cx.id(), retain_until: Some(retain_until), scheduled: false };
     let new = NewJob {

@@ -186,18 +186,7 @@ fn check_original(tx: &mut dyn Tx, item: &ProtectedItem) -> Result<(), Refusal> 
                 vm.name, vm.hypervisor
             ),
         )
-        .about(vm.name));
+        .about(vm.name.clone()));
     }
-    if let Some(job) = tx.running_job_of_vm(vm.id)? {
-        return Err(Refusal::new(
-            ErrorCode::UserErrorBackupOperationInProgress,
-            format!(
-                "Another operation is currently in progress on '{}': {} job {}.",
-                vm.name,
-                job.kind.azure(),
-                job.id
-            ),
-        ));
-    }
-    Ok(())
+    vm::check_not_busy(tx, &vm)
 }

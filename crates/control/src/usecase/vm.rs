@@ -149,17 +149,7 @@ pub fn power_vm(
             ),
         ));
     }
-    if let Some(job) = tx.running_job_of_vm(vm.id)? {
-        return Err(Refusal::new(
-            ErrorCode::UserErrorBackupOperationInProgress,
-            format!(
-                "Another operation is currently in progress on '{}': {} job {}.",
-                vm.name,
-                job.kind.azure(),
-                job.id
-            ),
-        ));
-    }
+    check_not_busy(tx, &vm)?;
     let kind = match power {
         Power::Start => JobKind::StartVm,
         Power::Stop { graceful } => JobKind::StopVm { graceful },
@@ -203,6 +193,21 @@ pub(crate) fn check_reachable(vm: &Vm) -> Result<(), Refusal> {
         .about(vm.name.clone()));
     }
     Ok(())
+}
+
+/// Refuses while a job works on the VM: a backup, a restore in place, a start, a stop.
+pub(crate) fn check_not_busy(tx: &mut dyn Tx, vm: &Vm) -> Result<(), Refusal> {
+    let Some(job) = tx.running_job_of_vm(vm.id)? else { return Ok(()) };
+    Err(Refusal::new(
+        ErrorCode::UserErrorBackupOperationInProgress,
+        format!(
+            "Another operation is currently in progress on '{}': {} job {}. Wait for its end.",
+            vm.name,
+            job.kind.azure(),
+            job.id
+        ),
+    )
+    .about(job.id.to_string()))
 }
 
 fn view(tx: &mut dyn Tx, vm: Vm) -> Result<VmView, Refusal> {

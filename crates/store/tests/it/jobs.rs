@@ -62,7 +62,22 @@ fn a_job_has_one_worker_until_its_lease_runs_out() {
     assert_eq!(begin(&scene, newer), Ok(Next::Do(Step::TakeSnapshot)));
     done(&scene, newer, Step::TakeSnapshot).unwrap();
     while scene.one_step(newer) {}
-    assert_eq!(scene.job(job.id).status(), JobStatus::Completed);
+    let ended = scene.job(job.id);
+    assert_eq!((ended.status(), ended.lease), (JobStatus::Completed, None));
+}
+
+#[test]
+fn two_threads_of_one_process_are_two_workers() {
+    let (scene, _, _) = queued();
+    let owner = scene.id();
+    let slow = scene.lease(owner).unwrap();
+    begin(&scene, slow).unwrap();
+    scene.pass(31);
+    let quick = scene.lease(owner).unwrap();
+    assert_eq!((quick.owner, quick.epoch), (slow.owner, slow.epoch + 1));
+    assert_eq!(done(&scene, slow, Step::TakeSnapshot), Err(ErrorCode::JobLeaseLost));
+    begin(&scene, quick).unwrap();
+    done(&scene, quick, Step::TakeSnapshot).unwrap();
 }
 
 #[test]

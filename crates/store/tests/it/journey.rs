@@ -485,7 +485,11 @@ fn only_a_vm_that_coffre_runs_is_started_and_stopped() {
         scene.act(|tx, cx| power_vm(tx, cx, VmId(Uuid::from_u128(id)), power, ""))
     };
     assert_eq!(power(2, Power::Start).unwrap_err().code, ErrorCode::UserErrorVmNotManaged);
+    let vault = scene.vault("shop", "local");
+    let item = scene.protect(vault.id, 1).unwrap();
     let accepted = power(1, Power::Stop { graceful: true }).unwrap();
+    let busy = scene.backup(item.id).unwrap_err();
+    assert_eq!(busy.code, ErrorCode::UserErrorBackupOperationInProgress);
     let view = || scene.act(|tx, cx| get_operation(tx, cx, accepted.operation.id)).unwrap();
     assert_eq!(view().state, OperationState::InProgress);
     scene.work();
