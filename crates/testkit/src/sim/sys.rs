@@ -4,12 +4,15 @@
 //! coroutine library hands the way out (the `Yielder`) only to the outermost function, so its address is kept in a
 //! thread-local cell while the coroutine runs.
 
-#![expect(unsafe_code, reason = "the way back to the scheduler is an address kept in a thread-local cell")]
+#![expect(
+    unsafe_code,
+    reason = "the way back to the scheduler is an address kept in a thread-local cell"
+)]
 
 use std::cell::{Cell, RefCell};
 
 use corosensei::stack::DefaultStack;
-use corosensei::{CoroutineResult, ScopedCoroutine, Yielder};
+use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 /// Enough for the deepest call of the code under test in a debug build; touched pages only cost memory.
 const STACK_BYTES: usize = 1024 * 1024;
@@ -32,15 +35,17 @@ thread_local! {
 
 /// A piece of blocking code that stops at each of its store operations.
 pub(super) struct Fiber {
-    coroutine: Option<ScopedCoroutine<'static, Resume, (), (), DefaultStack>>,
+    coroutine: Option<Coroutine<Resume, (), (), DefaultStack>>,
     way: *const Way,
 }
 
 impl Fiber {
     pub(super) fn new(work: impl FnOnce() + 'static) -> Self {
         let stack = STACKS.with_borrow_mut(Vec::pop);
-        let stack = stack.unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("the system has memory for a stack"));
-        let coroutine = ScopedCoroutine::with_stack(stack, move |way: &Way, _first| {
+        let stack = stack.unwrap_or_else(|| {
+            DefaultStack::new(STACK_BYTES).expect("the system has memory for a stack")
+        });
+        let coroutine = Coroutine::with_stack(stack, move |way: &Way, _first| {
             WAY.set(way);
             work();
         });
@@ -62,11 +67,6 @@ impl Fiber {
             }
         }
     }
-}
-
-/// Whether the caller runs inside a fiber.
-pub(super) fn in_fiber() -> bool {
-    !WAY.get().is_null()
 }
 
 /// Stops the fiber that runs now until the scheduler lets it go on. Outside of a fiber nothing stops.

@@ -1,0 +1,129 @@
+//! What one simulation does: who takes part, how fast, and what goes wrong. Drawn from a seed; made smaller by
+//! [`crate::sim::shrink`].
+
+use super::rng::Rng;
+use super::store::{Fault, FaultKind};
+
+/// What an actor does, over and over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Backs up one item, with or without a map of what changed.
+    Writer {
+        /// Which item. Writers of one item build on each other's points.
+        item: usize,
+        /// Whether it takes the same ids for its points as every other such writer of the item, as a job does that was
+        /// given to a second worker while the first was only slow.
+        shared: bool,
+    },
+    /// Collects.
+    Collector {
+        /// Spares packs that are younger, in milliseconds.
+        spare_younger_ms: u64,
+        /// Rewrites packs that are needed by less, in percent.
+        repack_below_percent: u8,
+    },
+    /// Suspects writers at random, wrongly most of the time, and gives up their points.
+    Janitor,
+    /// Deletes points.
+    Pruner,
+    /// Lists and reads points.
+    Reader,
+    /// Verifies.
+    Verifier,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorPlan {
+    /// What it does.
+    pub role: Role,
+    /// How often it is chosen to go on, 1 to 64; zero: never while an actor before it is at work.
+    pub speed: u64,
+    /// How often it does its work.
+    pub rounds: u32,
+    /// Keeps the vault open between rounds, so that what it knows grows old.
+    pub stays_open: bool,
+    /// Its own chance.
+    pub seed: u64,
+}
+
+/// One simulation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Where it came from; also the chance of the schedule.
+    pub seed: u64,
+    /// Who takes part.
+    pub actors: Vec<ActorPlan>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Rng::new(seed);
+        let items = 1 + chance.index(3);
+        let mut actors = Vec::new();
+        let mut add = |chance: &mut Rng, role, rounds| {
+            let speed = 1 << chance.below(7);
+            let stays_open = chance.chance(1, 2);
+            actors.push(ActorPlan { role, speed, rounds, stays_open, seed: chance.next() });
+        };
+        let shared = chance.chance(1, 4);
+        for _ in 0..2 + chance.below(3) {
+            let role = Role::Writer { item: chance.index(items), shared };
+            let rounds = 2 + small(&mut chance, 4);
+            add(&mut chance, role, rounds);
+        }
+        for _ in 0..1 + chance.below(3) {
+            let spare_younger_ms = if chance.chance(1, 4) { chance.below(3000) } else { 0 };
+            let repack_below_percent = [0, 50, 100][chance.index(3)];
+            let role = Role::Collector { spare_younger_ms, repack_below_percent };
+            let rounds = 2 + small(&mut chance, 3);
+            add(&mut chance, role, rounds);
+        }
+        for (role, numerator, most) in [
+            (Role::Janitor, 1, 3),
+            (Role::Pruner, 3, 6),
+            (Role::Reader, 2, 3),
+            (Role::Verifier, 1, 1),
+        ] {
+            if chance.chance(numerator, 4) {
+                let rounds = 1 + small(&mut chance, most);
+                add(&mut chance, role, rounds);
+            }
+        }
+        let faults = draw_faults(&mut chance, actors.len());
+        Self { seed, actors, faults }
+    }
+}
+
+fn small(chance: &mut Rng, bound: u64) -> u32 {
+    u32::try_from(chance.below(bound)).expect("a small number")
+}
+
+fn draw_faults(chance: &mut Rng, actors: usize) -> Vec<Fault> {
+    // A third of the simulations run on a store that never fails: races alone.
+    if chance.chance(1, 3) {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for _ in 0..chance.below(12) {
+        let kind = match chance.below(10) {
+            0 | 1 => FaultKind::ErrorBefore,
+            2 | 3 => FaultKind::AppliedThenError,
+            4 | 5 => FaultKind::AppliedLate(
+                1 + u16::try_from(chance.below(400)).expect("a small number"),
+            ),
+            6 => FaultKind::FlippedBit,
+            7 => FaultKind::CrashBefore,
+            8 => FaultKind::CrashAfter,
+            _ => FaultKind::Torn,
+        };
+        let actor = chance.index(actors);
+        faults.push(Fault { actor, operation: small(chance, 220), kind });
+    }
+    faults.sort_unstable();
+    faults.dedup_by_key(|fault| (fault.actor, fault.operation));
+    faults
+}
