@@ -5,6 +5,7 @@
 mod file;
 mod jobs;
 mod journey;
+mod killed;
 mod port;
 mod scene;
 mod threads;
