@@ -48,7 +48,7 @@ impl<'a> VmTable<'a> {
                 group: vm.group.clone(),
                 region: inventory.region_label(&vm.region).to_owned(),
                 power: power(view, vm),
-                agent: status(view, words::agent(&vm.agent)),
+                agent: agent(view, vm),
                 protection: match item {
                     Some(item) => status(view, words::item(item)),
                     None => status(view, (Tone::Idle, "vm-not-protected")),
@@ -73,6 +73,14 @@ pub(crate) fn power(view: &View, vm: &Vm) -> Status {
     } else {
         status(view, words::power(vm.power))
     }
+}
+
+/// State of the guest agent, which nobody knows while the machine cannot be reached.
+pub(crate) fn agent(view: &View, vm: &Vm) -> Status {
+    if vm.missing_since.is_some() || vm.unreachable_since.is_some() {
+        return status(view, (Tone::Idle, "power-unknown"));
+    }
+    status(view, words::agent(&vm.agent))
 }
 
 /// Backup items.

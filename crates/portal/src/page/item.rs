@@ -167,10 +167,14 @@ fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {
         }
         ItemState::Protected => {}
     }
-    if let Some(error) = item.last_backup.as_ref().and_then(|last| last.error.as_ref()) {
-        notices.push(Notice::job_error(error).titled(view.t("item-last-failed")));
+    let error = item.last_backup.as_ref().and_then(|last| last.error.as_ref());
+    if let Some(error) = error {
+        let title = format!("{}: {}", view.t("item-last-failed"), error.code.title());
+        notices.push(Notice::job_error(error).titled(title));
     }
-    for detail in item.health.details() {
+    // What made the last backup fail is often what the pre-check says too.
+    let said = |code: &str| error.is_some_and(|error| error.code.azure() == code);
+    for detail in item.health.details().iter().filter(|detail| !said(&detail.code)) {
         notices.push(
             Notice::new(Tone::Warn, [detail.message.clone(), detail.recommendation.clone()])
                 .titled(detail.title.clone()),

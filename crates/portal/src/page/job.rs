@@ -5,7 +5,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::extract::{Path, State};
 use coffre_control::Action;
-use coffre_control::id::JobId;
+use coffre_control::id::{ItemId, JobId, VmId};
 use coffre_control::job::is_cancellable;
 use coffre_control::model::{
     Consistency, Job, JobKind, RestoreTarget, StepRecord, StepStatus, Vault,
@@ -70,22 +70,23 @@ struct StepRow {
 
 /// `GET /portal/jobs/{id}`.
 pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
-    let (job, vault) = read(&app, &view, &id).await?;
+    let found = read(&app, &view, &id).await?;
+    let Found { job, vault, .. } = &found;
     html(&JobPage {
         view: &view,
         section: "jobs",
-        job: &job,
+        job,
         operation: view.t(words::operation(&job.kind)),
         ended: job.state.is_ended(),
-        live: live(&view, &job, vault.as_ref()),
-        az: az(&view, commands(&job, vault.as_ref())),
+        live: live(&view, &found),
+        az: az(&view, commands(job, vault.as_ref())),
     })
 }
 
 /// `GET /portal/jobs/{id}/live`: the part that changes, alone.
 pub(crate) async fn fragment(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
-    let (job, vault) = read(&app, &view, &id).await?;
-    html(&live(&view, &job, vault.as_ref()))
+    let found = read(&app, &view, &id).await?;
+    html(&live(&view, &found))
 }
 
 /// `POST /portal/jobs/{id}/cancel`.
@@ -95,7 +96,15 @@ pub(crate) async fn cancel(State(app): State<App>, view: View, Path(id): Path<St
     go(format!("/portal/jobs/{id}"))
 }
 
-async fn read(app: &App, view: &View, id: &str) -> Result<(Job, Option<Vault>), Problem> {
+/// A job and what there is still of what it is about.
+struct Found {
+    job: Job,
+    vault: Option<Vault>,
+    item: Option<ItemId>,
+    vm: Option<VmId>,
+}
+
+async fn read(app: &App, view: &View, id: &str) -> Result<Found, Problem> {
     let id: JobId = parse_id(id)?;
     let found = app.look("portal_job", view.caller(), move |tx, cx| {
         let job = get_job(tx, cx, id)?;
@@ -103,12 +112,21 @@ async fn read(app: &App, view: &View, id: &str) -> Result<(Job, Option<Vault>), 
             Some(vault) => tx.vault(vault)?,
             None => None,
         };
-        Ok((job, vault))
+        let item = match job.item {
+            Some(item) => tx.item(item)?.map(|item| item.id),
+            None => None,
+        };
+        let vm = match job.vm {
+            Some(vm) => tx.vm(vm)?.map(|vm| vm.id),
+            None => None,
+        };
+        Ok(Found { job, vault, item, vm })
     });
     Ok(found.await?)
 }
 
-fn live<'a>(view: &'a View, job: &Job, vault: Option<&Vault>) -> Live<'a> {
+fn live<'a>(view: &'a View, found: &Found) -> Live<'a> {
+    let job = &found.job;
     Live {
         view,
         id: job.id.to_string(),
@@ -117,7 +135,7 @@ fn live<'a>(view: &'a View, job: &Job, vault: Option<&Vault>) -> Live<'a> {
         may_cancel: is_cancellable(job) && view.may(Action::CancelJob),
         notices: notices(view, job),
         facts: facts(view, job),
-        links: links(view, job, vault),
+        links: links(view, found),
         meter: meter(view, job),
         steps: job.steps.iter().map(|record| step_row(view, record)).collect(),
         files: job
@@ -230,15 +248,20 @@ fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
     facts
 }
 
-/// What the job is about: label, address, name.
-fn links(view: &View, job: &Job, vault: Option<&Vault>) -> Vec<(String, String, String)> {
+/// What the job is about, as far as it is still there: label, address, name.
+fn links(view: &View, found: &Found) -> Vec<(String, String, String)> {
+    let name = &found.job.name;
     let mut links = Vec::new();
-    if let Some(item) = job.item {
-        links.push((view.t("item"), format!("/portal/items/{item}"), job.name.clone()));
-    } else if let Some(vm) = job.vm {
-        links.push((view.t("vm"), format!("/portal/vms/{vm}"), job.name.clone()));
+    match (found.item, found.vm) {
+        (Some(item), _) => {
+            links.push((view.t("item"), format!("/portal/items/{item}"), name.clone()));
+        }
+        (None, Some(vm)) => {
+            links.push((view.t("vm"), format!("/portal/vms/{vm}"), name.clone()));
+        }
+        (None, None) => {}
     }
-    if let Some(vault) = vault {
+    if let Some(vault) = &found.vault {
         let address = format!("/portal/vaults/{}", vault.id);
         links.push((view.t("vault"), address, vault.name.clone()));
     }

@@ -154,21 +154,35 @@ fn make_vault(tx: &mut dyn Tx, cx: &Cx<'_>, vm: VmId, name: &str) -> Result<Vaul
 fn read(tx: &mut dyn Tx, cx: &Cx<'_>, id: VmId, wish: &Wish) -> Result<Read, Refusal> {
     let found = get_vm_by_id(tx, cx, id)?;
     let vaults = list_vaults(tx, cx, found.vm.subscription, None)?;
-    let fits = |vault: &&Vault| vault.region == found.vm.region;
     let chosen = match wish.vault.as_str() {
         NEW => None,
         id => match id.parse().ok() {
-            Some(id) => vaults.iter().find(|vault| vault.id == id),
-            None => vaults.iter().find(fits),
+            Some(id) => vaults.iter().find(|vault| vault.id == id).map(|vault| vault.id),
+            None => busiest(tx, vaults.iter().filter(|vault| vault.region == found.vm.region))?,
         },
     };
-    let chosen = chosen.map(|vault| vault.id);
     let policies = match chosen {
         Some(vault) => list_policies(tx, cx, vault)?,
         None => Vec::new(),
     };
     let suggestion = suggestion(tx, cx, &found.vm)?;
     Ok(Read { found, policies, regions: tx.regions()?, chosen, vaults, suggestion })
+}
+
+/// The vault that protects most already: the next machine most likely goes there too. The first
+/// of equals.
+fn busiest<'a>(
+    tx: &mut dyn Tx,
+    vaults: impl Iterator<Item = &'a Vault>,
+) -> Result<Option<VaultId>, Refusal> {
+    let mut best = None;
+    for vault in vaults {
+        let items = tx.items(vault.id)?.len();
+        if best.is_none_or(|(most, _)| items > most) {
+            best = Some((items, vault.id));
+        }
+    }
+    Ok(best.map(|(_, id)| id))
 }
 
 /// A free vault name made from the region's.

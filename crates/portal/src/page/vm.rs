@@ -12,7 +12,7 @@ use crate::az::AzCommand;
 use crate::inventory::region_label;
 use crate::page::parse_id;
 use crate::page::prelude::*;
-use crate::table::{JobTable, power};
+use crate::table::{JobTable, agent, power};
 use crate::view::TimeElement;
 use crate::words;
 
@@ -83,12 +83,12 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
         memory: known(vm.memory_bytes, |bytes| view.bytes(bytes)),
         seen: view.time(vm.seen),
         power: power(&view, vm),
-        agent: status(&view, words::agent(&vm.agent)),
+        agent: agent(&view, vm),
         agent_version: match &vm.agent {
             AgentState::Ready { version } => Some(version),
             AgentState::Silent | AgentState::NotConfigured => None,
         },
-        agent_advice: agent_advice(&view, &vm.agent),
+        agent_advice: agent_advice(&view, vm),
         gone: gone(&view, vm),
         protection: protection.as_ref().map(|(vault, item)| Protection {
             item: item.id.to_string(),
@@ -130,8 +130,11 @@ fn disks(view: &View, found: &VmView) -> Vec<Disk> {
     found.vm.disks.iter().map(disk).collect()
 }
 
-fn agent_advice(view: &View, agent: &AgentState) -> Option<Notice> {
-    let text = match agent {
+fn agent_advice(view: &View, vm: &Vm) -> Option<Notice> {
+    if vm.missing_since.is_some() || vm.unreachable_since.is_some() {
+        return None;
+    }
+    let text = match &vm.agent {
         AgentState::Ready { .. } => return None,
         AgentState::Silent => "agent-silent-advice",
         AgentState::NotConfigured => "agent-not-configured-advice",

@@ -1,0 +1,510 @@
+//! Every form does what its use-case does, and comes back with the reason when it says no.
+
+mod world;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::{Method, Request};
+use coffre_control::model::*;
+use world::browser::Browser;
+use world::*;
+
+/// Addresses of all forms, with ids that are there.
+fn forms(world: &World) -> Vec<String> {
+    let item = world.item(WEB);
+    let point = world.points(item.id)[0].id;
+    let running = world.jobs().into_iter().find(|job| !job.state.is_ended()).unwrap().id;
+    let (item, vm, vault) = (item.id, item.vm, item.vault);
+    vec![
+        "/portal/sign-in".to_owned(),
+        "/portal/sign-out".to_owned(),
+        "/portal/preferences".to_owned(),
+        "/portal/vaults/new".to_owned(),
+        format!("/portal/vaults/{vault}/redundancy"),
+        format!("/portal/vaults/{vault}/delete"),
+        format!("/portal/vaults/{vault}/protect"),
+        "/portal/vms/refresh".to_owned(),
+        format!("/portal/vms/{vm}/power"),
+        format!("/portal/vms/{vm}/protect"),
+        format!("/portal/items/{item}/backup"),
+        format!("/portal/items/{item}/policy"),
+        format!("/portal/items/{item}/stop"),
+        format!("/portal/items/{item}/undelete"),
+        format!("/portal/items/{item}/points/{point}/restore"),
+        format!("/portal/jobs/{running}/cancel"),
+    ]
+}
+
+/// All that a form could change, to compare.
+fn digest(world: &World) -> String {
+    world
+        .act(|tx, _| {
+            let mut all = format!("{:?}", tx.vms(SUBSCRIPTION)?);
+            for vault in tx.vaults(SUBSCRIPTION)? {
+                all.push_str(&format!("{vault:?}{:?}", tx.items(vault.id)?));
+            }
+            all.push_str(&format!("{:?}", tx.jobs(&Default::default())?));
+            Ok(all)
+        })
+        .unwrap()
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_signing_in() {
+    let world = World::full();
+    let item = world.item(WEB).id;
+    let mut browser = Browser::open(&world);
+    let there = format!("/portal/items/{item}?x=1");
+    let page = browser.get(&there).await;
+    let next = format!(
+        "/portal/sign-in?next=%2Fportal%2Fitems%2F{}%3Fx%3D1",
+        item.to_string().replace('-', "%2D")
+    );
+    assert_eq!(page.is(303).location(), next);
+    assert_eq!(browser.get("/").await.is(303).location(), "/portal/");
+    let before = digest(&world);
+    for form in forms(&world) {
+        let page = browser.post(&form, &[("data", "keep"), ("sure", "yes")]).await;
+        let open = form.ends_with("/sign-in") || form.ends_with("/preferences");
+        if !open {
+            assert!(page.is(303).location().starts_with("/portal/sign-in"), "{form}");
+        }
+    }
+    assert_eq!(digest(&world), before);
+    // A part of a page says so instead of sending a page in its place.
+    let request = browser
+        .request(Method::GET, "/portal/")
+        .header("x-portal-fragment", "1")
+        .body(Body::empty())
+        .unwrap();
+    browser.send(request).await.is(401);
+    // Having signed in, one is where one wanted to go.
+    browser.get(page.location()).await.has(&format!("value=\"/portal/items/{item}?x=1\""));
+    let fields = [("name", "ann"), ("secret", SECRET), ("next", there.as_str())];
+    assert_eq!(browser.post("/portal/sign-in", &fields).await.is(303).location(), there);
+    browser.get(&there).await.is(200).has("web-01");
+}
+
+#[tokio::test]
+async fn forms_that_no_page_of_ours_sent_change_nothing() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let before = digest(&world);
+    for form in forms(&world) {
+        browser.post_bare(&form, &[("data", "keep")]).await.is(403).has("Nothing was changed");
+        browser.post_bare(&form, &[("csrf", "")]).await.is(403);
+        browser.post_bare(&form, &[("csrf", &"0".repeat(64))]).await.is(403);
+        let body = format!("csrf={}", browser.csrf());
+        let request = |name: &str, value: &str| -> Request<Body> {
+            browser
+                .request(Method::POST, &form)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(name, value)
+                .body(Body::from(body.clone()))
+                .unwrap()
+        };
+        let foreign = [
+            request(ORIGIN.as_str(), "https://evil.test"),
+            request("sec-fetch-site", "cross-site"),
+        ];
+        for request in foreign {
+            browser.send(request).await.is(403);
+        }
+    }
+    assert_eq!(digest(&world), before);
+}
+
+#[tokio::test]
+async fn sessions_begin_with_the_right_secret_and_end_when_told() {
+    let world = World::fresh();
+    let mut browser = Browser::open(&world);
+    browser.get("/portal/sign-in").await;
+    let strangers_token = browser.csrf();
+    for name in ["ann", "nobody at all", CLIENT_ID, "0", ""] {
+        let fields = [("name", name), ("secret", "wrong")];
+        let page = browser.post("/portal/sign-in", &fields).await;
+        page.is(401).has("InvalidCredentials").has("Check the name or client id").lacks("wrong\"");
+        assert!(!browser.cookies.contains_key("__Host-coffre-session"));
+    }
+    let page = browser.sign_in("ann").await;
+    let cookies: Vec<&str> =
+        page.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).collect();
+    for cookie in &cookies {
+        for mark in ["__Host-", "Path=/", "HttpOnly", "Secure", "SameSite=Strict"] {
+            assert!(cookie.contains(mark), "{cookie}");
+        }
+    }
+    // The form token of before the sign-in is worth nothing after it.
+    assert_ne!(browser.csrf(), strangers_token);
+    browser.get("/portal/").await.is(200).has("ann");
+    let stolen = browser.cookies.clone();
+    assert_eq!(browser.post("/portal/sign-out", &[]).await.is(303).location(), "/portal/sign-in");
+    browser.get("/portal/").await.is(303);
+    browser.cookies = stolen;
+    browser.get("/portal/").await.is(303);
+}
+
+#[tokio::test]
+async fn sessions_end_by_themselves_and_roles_count_at_once() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    world.pass(9 * 3600);
+    browser.get("/portal/").await.is(303);
+
+    let mut reader = Browser::open(&world);
+    reader.sign_in("reader").await.is(303);
+    let item = world.item(WEB).id;
+    let page =
+        reader.post(&format!("/portal/items/{item}/backup"), &[("until", "2027-01-01")]).await;
+    page.is(403).has("AuthorizationFailed").has("may not start backups");
+    let page = reader.post("/portal/vms/refresh", &[]).await;
+    page.is(403).has("AuthorizationFailed").has("<h1>");
+
+    let mut nobody = Browser::open(&world);
+    nobody.sign_in("nobody").await.is(303);
+    nobody.get("/portal/").await.is(403).has("may not read resources");
+    nobody.post("/portal/sign-out", &[]).await.is(303);
+}
+
+#[tokio::test]
+async fn a_vault_is_made_or_the_reason_stands_at_the_field() {
+    let world = World::fresh();
+    let mut browser = Browser::signed_in(&world).await;
+    let subscription = SUBSCRIPTION.to_string();
+    let form =
+        |name: &'static str, group: &'static str, new_group: &'static str, region: &'static str| {
+            [
+                ("name", name),
+                ("subscription", subscription.as_str()),
+                ("group", group),
+                ("new_group", new_group),
+                ("region", region),
+                ("redundancy", "LocallyRedundant"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
+    let mut send = async |fields: [(String, String); 6]| {
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        browser.post("/portal/vaults/new", &fields).await
+    };
+    let page = send(form("1bad", "coffre", "", "local")).await;
+    page.is(400)
+        .has("id=\"name-wrong\"")
+        .has("aria-invalid=\"true\"")
+        .has("does not start with a letter")
+        .has("2 to 50 characters")
+        .has("value=\"1bad\"")
+        .has("value=\"LocallyRedundant\" checked");
+    send(form("good", "coffre", "", "mars")).await.is(400).has("id=\"region-wrong\"");
+    send(form("good", "missing", "", "local")).await.is(404).has("id=\"group-wrong\"");
+    let page = send(form("good", "coffre", "bad/name", "local")).await;
+    page.is(400).has("id=\"group-wrong\"").has("value=\"bad/name\"");
+    assert!(world.vault_named("good").is_none());
+
+    let page = send(form("good", "coffre", "fresh", "local")).await;
+    let vault = world.vault_named("good").unwrap();
+    assert_eq!(page.is(303).location(), format!("/portal/vaults/{}", vault.id));
+    assert_eq!((vault.group.as_str(), vault.redundancy), ("fresh", Redundancy::Local));
+    let page = send(form("good", "coffre", "", "local")).await;
+    page.is(409).has("id=\"name-wrong\"").has("VaultNameAlreadyInUse");
+}
+
+#[tokio::test]
+async fn from_a_fresh_start_to_the_first_backup_in_three_clicks() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let vm = world.vm(BUILD).id;
+    // The overview leads to the form, the form to the job.
+    let form = format!("/portal/vms/{vm}/protect");
+    browser.get("/portal/").await.has(&format!("href=\"{form}\""));
+    let page = browser.get(&form).await;
+    let vault = world.vault_named("shop-vault").unwrap().id;
+    page.has(&format!("value=\"{vault}\""))
+        .has("Every day at 22:00")
+        .has("far-vault")
+        .has("is in region Second site");
+    let fields = [
+        ("vault", vault.to_string()),
+        ("policy", "DefaultPolicy".to_owned()),
+        ("start", "yes".to_owned()),
+    ];
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let page = browser.post(&form, &fields).await;
+    let item = world.item(BUILD);
+    assert_eq!(item.state, ItemState::IrPending);
+    let job = world
+        .jobs()
+        .into_iter()
+        .find(|job| job.item == Some(item.id) && !job.state.is_ended())
+        .unwrap();
+    assert_eq!(page.is(303).location(), format!("/portal/jobs/{}", job.id));
+    browser
+        .get(&format!("/portal/items/{}", item.id))
+        .await
+        .has("Warning (Initial backup pending)");
+    // Who is protected has no such form any more.
+    assert_eq!(browser.get(&form).await.is(303).location(), format!("/portal/items/{}", item.id));
+}
+
+#[tokio::test]
+async fn protection_says_no_with_a_reason_and_keeps_the_form() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let before = digest(&world);
+    let far = format!("/portal/vms/{}/protect", world.vm(FAR).id);
+    let here = world.vault_named("shop-vault").unwrap().id.to_string();
+    let page = browser
+        .post(&far, &[("vault", &here), ("policy", "EnhancedPolicy"), ("start", "yes")])
+        .await;
+    page.is(400)
+        .has("BMSUserErrorVmNotInVaultRegion")
+        .has("different regions")
+        .has("Use a vault in the region of the virtual machine.")
+        .has("value=\"EnhancedPolicy\" checked");
+    let page = browser.post(&far, &[("vault", &here), ("policy", "nonsense")]).await;
+    page.is(404).has("BMSUserErrorPolicyNotFound");
+    let page = browser
+        .post(&far, &[("vault", "new"), ("new_vault", "no_good"), ("policy", "DefaultPolicy")])
+        .await;
+    page.is(400).has("id=\"new-vault-wrong\"").has("value=\"no_good\"").has("contains &#39;_&#39;");
+    browser
+        .post("/portal/vms/00000000-0000-0000-0000-000000000bad/protect", &[("vault", &here)])
+        .await
+        .is(404);
+    let many = format!("/portal/vaults/{here}/protect");
+    browser.get(&many).await.has("protects it already").has("disabled");
+    browser.post(&many, &[("policy", "DefaultPolicy")]).await.is(400).has("Choose at least one");
+    let (build, far) = (world.vm(BUILD).id.to_string(), world.vm(FAR).id.to_string());
+    let page =
+        browser.post(&many, &[("policy", "DefaultPolicy"), ("vm", &build), ("vm", &far)]).await;
+    page.is(400).has("BMSUserErrorVmNotInVaultRegion").has(&format!("value=\"{build}\" checked"));
+    assert_eq!(digest(&world), before, "a refusal changes nothing, not even half of it");
+
+    let page =
+        browser.post(&many, &[("policy", "DefaultPolicy"), ("vm", &build), ("start", "yes")]).await;
+    assert_eq!(page.is(303).location(), format!("/portal/vaults/{here}"));
+    assert_eq!(world.item(BUILD).state, ItemState::IrPending);
+}
+
+#[tokio::test]
+async fn a_vault_can_be_made_on_the_way() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let form = format!("/portal/vms/{}/protect", world.vm(FAR).id);
+    let page = browser.get(&format!("{form}?vault=new")).await;
+    page.has("value=\"vault-remote\"").has("resource group machines and region Second site");
+    let fields = [("vault", "new"), ("new_vault", "edge-vault"), ("policy", "DefaultPolicy")];
+    let page = browser.post(&form, &fields).await;
+    let item = world.item(FAR);
+    assert_eq!(page.is(303).location(), format!("/portal/items/{}", item.id));
+    let vault = world.vault_named("edge-vault").unwrap();
+    assert_eq!((vault.group.as_str(), vault.region.as_str()), ("machines", "remote"));
+    assert_eq!(item.vault, vault.id);
+}
+
+#[tokio::test]
+async fn backup_now_takes_a_date_that_can_be_kept() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let item = world.item(WEB);
+    let form = format!("/portal/items/{}/backup", item.id);
+    browser
+        .get(&form)
+        .await
+        .has("type=\"date\"")
+        .has("value=\"2026-12-22\"")
+        .has("--retain-until 22-12-2026");
+    for (until, why) in [
+        ("2020-01-01", "is not in the future"),
+        ("2199-01-01", "more than 99 years"),
+        ("2026-02-30", "is not a date"),
+        ("", "is not a date"),
+    ] {
+        let page = browser.post(&form, &[("until", until)]).await;
+        page.is(400)
+            .has(why)
+            .has("id=\"until-wrong\"")
+            .has(&format!("name=\"until\" value=\"{until}\""));
+    }
+    let page = browser.post(&form, &[("until", "2027-03-31")]).await;
+    let job = world
+        .jobs()
+        .into_iter()
+        .find(|job| job.item == Some(item.id) && !job.state.is_ended())
+        .unwrap();
+    assert_eq!(page.is(303).location(), format!("/portal/jobs/{}", job.id));
+    let JobKind::Backup { retain_until: Some(until), .. } = job.kind else { panic!("{job:?}") };
+    assert_eq!(until.to_string(), "2027-03-31T23:59:59Z");
+    let page = browser.post(&form, &[("until", "2027-03-31")]).await;
+    page.is(409).has("UserErrorBackupOperationInProgress").has(&job.id.to_string());
+    let page = browser.post(&format!("/portal/jobs/{}/cancel", job.id), &[]).await;
+    assert_eq!(page.is(303).location(), format!("/portal/jobs/{}", job.id));
+    assert!(world.job(job.id).cancel_requested || world.job(job.id).state.is_ended());
+    let page = browser.post(&format!("/portal/jobs/{}/cancel", job.id), &[]).await;
+    assert!([303, 409].contains(&page.status.as_u16()));
+}
+
+#[tokio::test]
+async fn a_restore_goes_where_it_was_sent() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let item = world.item(WEB);
+    let point = world.points(item.id)[1].id;
+    let form = format!("/portal/items/{}/points/{point}/restore", item.id);
+    browser
+        .get(&form)
+        .await
+        .has("restores – /var/lib/coffre/restores")
+        .has("Data disk, LUN 0")
+        .has("--rp-name");
+    let page = browser.post(&form, &[("target", "folder"), ("account", "missing")]).await;
+    page.is(404).has("UserErrorTargetStorageAccountNotFound");
+    browser.post(&form, &[]).await.is(400).has("Choose where to restore");
+    let page =
+        browser.post(&form, &[("target", "folder"), ("account", "restores"), ("lun", "9")]).await;
+    page.is(400).has("UserErrorInvalidDiskLuns");
+    let page = browser.post(&form, &[("target", "in-place")]).await;
+    page.is(400).has("Confirm it with the tick").has("value=\"in-place\" checked");
+    let page = browser.post(&form, &[("target", "folder"), ("account", "restores")]).await;
+    page.is(303);
+    let job = world
+        .jobs()
+        .into_iter()
+        .find(|job| job.item == Some(item.id) && !job.state.is_ended())
+        .unwrap();
+    let JobKind::Restore { point: restored, target: RestoreTarget::Disks { luns, account, .. } } =
+        &job.kind
+    else {
+        panic!("{job:?}")
+    };
+    assert_eq!((*restored, luns.as_deref(), account.as_str()), (point, Some(&[][..]), "restores"));
+    // Somebody else's point is not this item's.
+    let other = world.points(world.item(DATABASE).id)[0].id;
+    browser.get(&format!("/portal/items/{}/points/{other}/restore", item.id)).await.is(404);
+}
+
+#[tokio::test]
+async fn protection_stops_and_comes_back() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let item = world.item(WEB).id;
+    let (page, form) = (format!("/portal/items/{item}"), format!("/portal/items/{item}/stop"));
+    browser
+        .get(&form)
+        .await
+        .has("3 recovery points stay")
+        .has("for 14 days, then they are removed");
+    browser
+        .post(&form, &[("data", "delete")])
+        .await
+        .is(400)
+        .has("Confirm it")
+        .has("value=\"delete\" checked");
+    assert_eq!(browser.post(&form, &[("data", "keep")]).await.is(303).location(), page);
+    assert_eq!(world.item(WEB).state, ItemState::Stopped);
+    let policy = format!("/portal/items/{item}/policy");
+    browser.get(&policy).await.has("Resume protection").has("backup protection resume");
+    browser
+        .post(&policy, &[("policy", "nonsense")])
+        .await
+        .is(404)
+        .has("BMSUserErrorPolicyNotFound");
+    browser.post(&policy, &[("policy", "EnhancedPolicy")]).await.is(303);
+    assert_eq!(world.item(WEB).policy.as_deref(), Some("EnhancedPolicy"));
+    assert_eq!(
+        browser.post(&form, &[("data", "delete"), ("sure", "yes")]).await.is(303).location(),
+        page
+    );
+    assert!(matches!(world.item(WEB).state, ItemState::SoftDeleted { .. }));
+    browser
+        .post(&format!("{page}/backup"), &[("until", "2027-01-01")])
+        .await
+        .is(409)
+        .has("undelete first");
+    assert_eq!(browser.post(&format!("{page}/undelete"), &[]).await.is(303).location(), page);
+    assert_eq!(world.item(WEB).state, ItemState::Stopped);
+    browser.post(&format!("{page}/undelete"), &[]).await.is(409).has("The item was not deleted");
+}
+
+#[tokio::test]
+async fn vaults_change_until_they_are_locked_and_go_when_empty() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let empty = world.vault_named("archive").unwrap().id;
+    let full = world.vault_named("shop-vault").unwrap().id;
+    let wish = [("redundancy", "ZoneRedundant")];
+    browser.post(&format!("/portal/vaults/{empty}/redundancy"), &wish).await.is(303);
+    assert_eq!(world.vault_named("archive").unwrap().redundancy, Redundancy::Zone);
+    browser
+        .get(&format!("/portal/vaults/{full}"))
+        .await
+        .has("Can no longer be changed")
+        .lacks("Delete vault");
+    let page = browser.post(&format!("/portal/vaults/{full}/redundancy"), &wish).await;
+    page.is(409).has("UserErrorStorageTypeLocked").has("shop-vault");
+    let page = browser.post(&format!("/portal/vaults/{full}/delete"), &[]).await;
+    page.is(400).has("cannot be deleted").has("web-01").has("role=\"alert\"");
+    browser.post(&format!("/portal/vaults/{empty}/delete"), &[]).await.is(303);
+    assert!(world.vault_named("archive").is_none());
+    browser.get(&format!("/portal/vaults/{empty}")).await.is(404).has("ResourceNotFound");
+}
+
+#[tokio::test]
+async fn machines_that_the_service_runs_can_be_started_and_stopped() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let (ours, theirs) = (world.vm(WEB).id, world.vm(BUILD).id);
+    browser
+        .get(&format!("/portal/vms/{ours}"))
+        .await
+        .has("value=\"stop\"")
+        .lacks("value=\"start\"");
+    browser.get(&format!("/portal/vms/{theirs}")).await.lacks("value=\"stop\"");
+    let page = browser.post(&format!("/portal/vms/{theirs}/power"), &[("power", "stop")]).await;
+    page.is(409).has("UserErrorVmNotManaged");
+    let page = browser.post(&format!("/portal/vms/{ours}/power"), &[("power", "stop")]).await;
+    browser.get(page.is(303).location()).await.has("Stop virtual machine");
+    let page = browser.post("/portal/vms/refresh", &[]).await;
+    browser.get(page.is(303).location()).await.has("Discover virtual machines");
+}
+
+#[tokio::test]
+async fn an_item_without_points_is_gone_with_its_data() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let item = world.protect(world.vault_named("far-vault").unwrap().id, FAR, "DefaultPolicy");
+    let form = format!("/portal/items/{item}/stop");
+    browser.get(&form).await.has("There is no recovery point");
+    let page = browser.post(&form, &[("data", "delete"), ("sure", "yes")]).await;
+    let job = page.is(303).location().to_owned();
+    assert!(job.starts_with("/portal/jobs/"), "{job}");
+    browser
+        .get(&job)
+        .await
+        .is(200)
+        .has("Delete backup data")
+        .lacks(&format!("href=\"/portal/items/{item}\""));
+    browser.get(&format!("/portal/items/{item}")).await.is(404);
+}
+
+#[tokio::test]
+async fn pages_wake_the_worker_when_there_is_work() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let world = World::full();
+    let pokes = Arc::new(AtomicUsize::new(0));
+    let mut state = world.state();
+    let counter = pokes.clone();
+    state.poke = Arc::new(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut browser = Browser::with(state);
+    browser.sign_in("ann").await.is(303);
+    let item = world.item(WEB).id;
+    browser.get("/portal/").await.is(200);
+    browser.post(&format!("/portal/items/{item}/backup"), &[("until", "")]).await.is(400);
+    assert_eq!(pokes.load(Ordering::Relaxed), 0);
+    browser.post(&format!("/portal/items/{item}/backup"), &[("until", "2027-01-01")]).await.is(303);
+    assert_eq!(pokes.load(Ordering::Relaxed), 1);
+}
