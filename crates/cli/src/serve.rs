@@ -43,8 +43,7 @@ use crate::az_setup;
 use crate::client::{SERVICE_FILE, ServiceInfo};
 use crate::say;
 use config::Config;
-use data_dir::{DataDir, private_dir, write_public, write_secret};
-use first_run::FirstSecret;
+use data_dir::{DataDir, private_dir, write_public};
 use service::{Parts, Service};
 
 /// Runs the service: API, portal and worker in one process.
@@ -62,8 +61,8 @@ pub(crate) struct ServeArgs {
     /// Address and port, instead of the configuration's.
     #[arg(long)]
     listen: Option<std::net::SocketAddr>,
-    /// Write the administrator's secret to this new file at the first start, instead of the
-    /// terminal.
+    /// At the first start: take the administrator's secret from this file, or write a new one to
+    /// it, instead of the terminal.
     #[arg(long)]
     admin_secret_file: Option<PathBuf>,
     /// How the log on stderr is written.
@@ -90,11 +89,13 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config { listen: args.listen.unwrap_or(config.listen), ..config };
     let root = args.data.clone().map_or_else(DataDir::default_path, Ok)?;
     let data = DataDir::open(&root)?;
+    // Of the last run; the new one is written when this service answers.
+    let _ = std::fs::remove_file(data.root().join(SERVICE_FILE));
     let database = data.database();
     let db: Arc<dyn Db> = Arc::new(
         SqliteDb::open(&database).with_context(|| format!("open {}", database.display()))?,
     );
-    let first_secret = first_run::seed(&*db, &config, &data)?;
+    let first = first_run::seed(&*db, &config, &data, args.admin_secret_file.as_deref())?;
     let service = Arc::new(make_service(&config, &data, Arc::clone(&db))?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -118,16 +119,13 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         subscription: subscription.id.to_string(),
         pid: std::process::id(),
     };
-    if let Some(secret) = &first_secret {
-        hand_over(secret, args.admin_secret_file.as_deref())?;
-    }
     let (stop, stopping) = watch::channel(false);
     let serving = runtime.spawn(http::serve(listener, tls, router, stopping));
     let threads = start_threads(&service, &config)?;
     // Written last: whoever waits for the file finds a service that answers.
     let text = serde_json::to_vec_pretty(&info).context("describe the service")?;
     write_public(&data.root().join(SERVICE_FILE), &text).context("write service.json")?;
-    greet(&info, first_secret.is_some());
+    greet(&info, first);
 
     runtime.block_on(asked_to_stop())?;
     info!("stopping");
@@ -239,21 +237,6 @@ fn certificate_names(config: &Config, url: &str) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// The one time that the secret is seen.
-fn hand_over(secret: &FirstSecret, file: Option<&std::path::Path>) -> anyhow::Result<()> {
-    match file {
-        Some(path) => write_secret(path, format!("{}\n", secret.0).as_bytes())
-            .with_context(|| format!("write the administrator's secret to {}", path.display())),
-        None => {
-            say::note(&format!(
-                "\n  This is the first start. The administrator's secret, shown only now:\n\n      {}\n",
-                secret.0
-            ));
-            Ok(())
-        }
-    }
 }
 
 fn greet(info: &ServiceInfo, first: bool) {

@@ -41,6 +41,7 @@ mod guest;
 mod machine;
 pub mod service;
 mod shell;
+#[cfg(feature = "simulator")]
 pub mod sim;
 mod wire;
 mod workload;

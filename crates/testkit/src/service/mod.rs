@@ -244,10 +244,8 @@ impl Service {
     /// The first start shows the secret, and no later one does.
     fn remember_secret(&mut self) -> anyhow::Result<()> {
         let said = self.said()?;
-        let secret = said.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.trim().to_lowercase().ends_with("secret").then(|| value.trim().to_owned())
-        });
+        let mut lines = said.lines().skip_while(|line| !line.contains("secret, shown only now"));
+        let secret = lines.nth(2).map(|line| line.trim().to_owned());
         match (&self.secret, secret) {
             (None, Some(secret)) => self.secret = Some(secret),
             (None, None) => bail!("the first start showed no secret; it said:\n{said}"),
