@@ -167,3 +167,48 @@ impl Empty {
 pub struct Icon(pub &'static str);
 
 impl HtmlSafe for Icon {}
+
+/// Rows that a list shows at a time.
+pub const PAGE_ROWS: usize = 100;
+
+/// Which part of a list is shown, and the way to the others. Prints nothing when all is.
+#[derive(Clone, Debug, Template)]
+#[template(path = "component/pager.html")]
+pub struct Pager<'a> {
+    view: &'a View,
+    /// Address of the list with everything but the page in it, ready for `page=…`.
+    address: String,
+    page: usize,
+    pages: usize,
+    rows: String,
+}
+
+impl HtmlSafe for Pager<'_> {}
+
+impl<'a> Pager<'a> {
+    /// For a list of `count` rows, at the page (counted from 1) that the reader asked for.
+    pub fn new(view: &'a View, address: String, asked: &str, count: usize) -> Self {
+        let pages = count.div_ceil(PAGE_ROWS).max(1);
+        let page = asked.parse().unwrap_or(1).clamp(1, pages);
+        let from = (page - 1) * PAGE_ROWS;
+        Self {
+            view,
+            address,
+            page,
+            pages,
+            rows: view.text(
+                "page-rows",
+                &[
+                    ("from", (&view.number(from + 1)).into()),
+                    ("to", (&view.number((from + PAGE_ROWS).min(count))).into()),
+                    ("count", (&view.number(count)).into()),
+                ],
+            ),
+        }
+    }
+
+    /// How many rows come before those that are shown.
+    pub fn skipped(&self) -> usize {
+        (self.page - 1) * PAGE_ROWS
+    }
+}

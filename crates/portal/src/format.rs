@@ -93,6 +93,9 @@ pub fn millis(lang: Lang, value: u64) -> String {
     format!("{}{NARROW_NO_BREAK_SPACE}ms", number(lang, value))
 }
 
+/// U+00A0: a line may break between the day and the time, and nowhere else.
+const NO_BREAK_SPACE: char = '\u{a0}';
+
 /// A day in UTC: `21 Nov 2026`.
 pub fn day(lang: Lang, time: Timestamp) -> String {
     let date = time.to_zoned(TimeZone::UTC).date();
@@ -102,20 +105,20 @@ pub fn day(lang: Lang, time: Timestamp) -> String {
         Lang::Es => MONTHS_ES[month],
         Lang::Fr => MONTHS_FR[month],
     };
-    format!("{} {name} {}", date.day(), date.year())
+    format!("{}{NO_BREAK_SPACE}{name}{NO_BREAK_SPACE}{}", date.day(), date.year())
 }
 
 /// A moment in UTC to the minute: `21 Nov 2026, 22:04 UTC`.
 pub fn moment(lang: Lang, time: Timestamp) -> String {
     let at = time.to_zoned(TimeZone::UTC);
-    format!("{}, {:02}:{:02} UTC", day(lang, time), at.hour(), at.minute())
+    format!("{}, {:02}:{:02}{NO_BREAK_SPACE}UTC", day(lang, time), at.hour(), at.minute())
 }
 
 /// A moment in UTC to the second, for what happens in quick succession.
 pub fn moment_exact(lang: Lang, time: Timestamp) -> String {
     let at = time.to_zoned(TimeZone::UTC);
     let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-    format!("{}, {hour:02}:{minute:02}:{second:02} UTC", day(lang, time))
+    format!("{}, {hour:02}:{minute:02}:{second:02}{NO_BREAK_SPACE}UTC", day(lang, time))
 }
 
 /// A day as a date field of a form wants it: `2026-11-21`.
@@ -135,7 +138,7 @@ mod tests {
 
     /// Narrow spaces made plain, so that the table below can be read.
     fn plain(text: String) -> String {
-        text.replace(NARROW_NO_BREAK_SPACE, " ")
+        text.replace([NARROW_NO_BREAK_SPACE, NO_BREAK_SPACE], " ")
     }
 
     #[test]
@@ -187,9 +190,9 @@ mod tests {
     #[test]
     fn times() {
         let time: Timestamp = "2026-08-01T09:05:59Z".parse().unwrap();
-        assert_eq!(moment(Lang::En, time), "1 Aug 2026, 09:05 UTC");
-        assert_eq!(moment(Lang::Es, time), "1 ago 2026, 09:05 UTC");
-        assert_eq!(moment(Lang::Fr, time), "1 août 2026, 09:05 UTC");
+        assert_eq!(plain(moment(Lang::En, time)), "1 Aug 2026, 09:05 UTC");
+        assert_eq!(plain(moment(Lang::Es, time)), "1 ago 2026, 09:05 UTC");
+        assert_eq!(plain(moment(Lang::Fr, time)), "1 août 2026, 09:05 UTC");
         assert_eq!(end_of_day(&iso_day(time)).unwrap().to_string(), "2026-08-01T23:59:59Z");
         assert!(end_of_day("2026-02-30").is_none());
         assert!(end_of_day("tomorrow").is_none());

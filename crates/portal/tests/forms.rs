@@ -1,5 +1,7 @@
 //! Every form does what its use-case does, and comes back with the reason when it says no.
 
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use axum::body::Body;

@@ -1,6 +1,8 @@
 //! Every page that can be reached: it is there, it is well formed, it says what it should, and
 //! nothing in it is markup that we did not write.
 
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -350,4 +352,21 @@ async fn pages_say_what_the_service_knows() {
         .await
         .has("Warning (Initial backup pending)")
         .has("The first backup makes the first recovery point.");
+}
+
+#[tokio::test]
+async fn long_lists_come_in_pages() {
+    let world = World::fresh();
+    world.discover_many(250);
+    let mut browser = Browser::signed_in(&world).await;
+    let page = browser.get("/portal/vms").await;
+    page.has("1 to 100 of 250").has("vm-0000").has("vm-0099").lacks("vm-0100").lacks("Previous");
+    page.has("href=\"/portal/vms?find=&#38;protected=&#38;page=2\"");
+    let page = browser.get("/portal/vms?page=3").await;
+    page.has("201 to 250 of 250").has("vm-0249").lacks("vm-0199").lacks("Next");
+    let page = browser.get("/portal/vms?find=vm-02&page=77&protected=no").await;
+    page.has("vm-0200").lacks("vm-0300").lacks("class=\"pager\"");
+    browser.get("/portal/vms?page=-1").await.is(200).has("vm-0000");
+    browser.get("/portal/vms?find=nothing-like-it").await.has("Nothing found");
+    html::check("/portal/vms", &browser.get("/portal/vms?find=%22vm&page=2").await.body);
 }

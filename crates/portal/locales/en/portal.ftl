@@ -67,6 +67,10 @@ filter-days = { $count ->
     [one] Last 24 hours
    *[other] Last { $count } days
 }
+pages = Pages
+page-previous = Previous
+page-next = Next
+page-rows = { $from } to { $to } of { $count }
 nothing-found = Nothing found
 nothing-found-text = No entry matches the filter.
 

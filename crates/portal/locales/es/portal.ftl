@@ -67,6 +67,10 @@ filter-days = { $count ->
     [one] Últimas 24 horas
    *[other] Últimos { $count } días
 }
+pages = Páginas
+page-previous = Anterior
+page-next = Siguiente
+page-rows = { $from } a { $to } de { $count }
 nothing-found = No se encontró nada
 nothing-found-text = Ninguna entrada coincide con el filtro.
 

@@ -67,6 +67,10 @@ filter-days = { $count ->
     [one] Dernières 24 heures
    *[other] { $count } derniers jours
 }
+pages = Pages de la liste
+page-previous = Précédent
+page-next = Suivant
+page-rows = { $from } à { $to } sur { $count }
 nothing-found = Rien trouvé
 nothing-found-text = Aucune entrée ne correspond au filtre.
 

@@ -192,12 +192,20 @@ fn commands(found: &ItemView) -> Vec<AzCommand> {
             .option("--backup-management-type", "AzureIaasVM")
             .option("--container-name", &item.vm_name)
     };
-    vec![
+    let mut commands = vec![
         of_item("backup item show").option("--workload-type", "VM").option("--name", &item.vm_name),
         of_item("backup recoverypoint list")
             .option("--item-name", &item.vm_name)
             .option("--output", "table"),
-    ]
+    ];
+    if is_deleted(item) {
+        commands.push(
+            of_item("backup protection undelete")
+                .option("--workload-type", "VM")
+                .option("--item-name", &item.vm_name),
+        );
+    }
+    commands
 }
 
 /// `POST /portal/items/{id}/undelete`.

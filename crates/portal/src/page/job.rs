@@ -8,7 +8,7 @@ use coffre_control::Action;
 use coffre_control::id::{ItemId, JobId, VmId};
 use coffre_control::job::is_cancellable;
 use coffre_control::model::{
-    Consistency, Job, JobKind, RestoreTarget, StepRecord, StepStatus, Vault,
+    Consistency, Job, JobKind, JobState, RestoreTarget, StepRecord, StepStatus, Vault,
 };
 use coffre_control::usecase::{cancel_job, get_job};
 use jiff::Timestamp;
@@ -205,12 +205,16 @@ fn step_row(view: &View, record: &StepRecord) -> StepRow {
     }
 }
 
+fn came_to_nothing(job: &Job) -> bool {
+    matches!(job.state, JobState::Failed | JobState::Cancelled | JobState::Unwinding { .. })
+}
+
 /// What the steps found out, each with its label.
 fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut add = |key: &str, value: String| facts.push((view.t(key), value));
     match &job.kind {
-        JobKind::Backup { retain_until: Some(until), .. } => {
+        JobKind::Backup { retain_until: Some(until), .. } if !came_to_nothing(job) => {
             add("kept-until", view.time(*until).text().to_owned());
         }
         JobKind::ConfigureBackup { policy } => add("policy", policy.clone()),

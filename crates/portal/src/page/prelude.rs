@@ -8,7 +8,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 
-pub(crate) use crate::component::{AzLines, Empty, Icon, Notice, Status, Tone, az, empty, status};
+pub(crate) use crate::component::{
+    AzLines, Empty, Icon, Notice, PAGE_ROWS, Pager, Status, Tone, az, empty, status,
+};
 pub(crate) use crate::page::error::Problem;
 pub(crate) use crate::state::App;
 pub(crate) use crate::view::View;

@@ -172,7 +172,7 @@ async fn page(
             },
             jobs: JobTable::new(view, &jobs),
             no_jobs: empty(view, "jobs-none", "jobs-none-text"),
-            az: az(view, commands(&vault)),
+            az: az(view, commands(&vault, items.is_empty())),
         },
     )
 }
@@ -186,19 +186,30 @@ fn policy_row(view: &View, found: &PolicyView) -> PolicyRow {
     }
 }
 
-fn commands(vault: &Vault) -> Vec<AzCommand> {
+fn commands(vault: &Vault, empty: bool) -> Vec<AzCommand> {
     let of_vault = |verbs| {
         AzCommand::new(verbs)
             .option("--resource-group", &vault.group)
             .option("--vault-name", &vault.name)
             .option("--output", "table")
     };
-    vec![
-        AzCommand::new("backup vault show")
-            .option("--resource-group", &vault.group)
-            .option("--name", &vault.name),
+    let named = |verbs| {
+        AzCommand::new(verbs).option("--resource-group", &vault.group).option("--name", &vault.name)
+    };
+    let mut commands = vec![
+        named("backup vault show"),
         of_vault("backup policy list"),
         of_vault("backup item list"),
         of_vault("backup job list"),
-    ]
+    ];
+    if !vault.redundancy_locked {
+        commands.push(
+            named("backup vault backup-properties set")
+                .option("--backup-storage-redundancy", vault.redundancy.azure()),
+        );
+    }
+    if empty {
+        commands.push(named("backup vault delete"));
+    }
+    commands
 }

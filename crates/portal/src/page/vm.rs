@@ -103,7 +103,7 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
         disks: disks(&view, &found),
         jobs: JobTable::new(&view, &jobs),
         no_jobs: empty(&view, "jobs-none", "vm-jobs-none-text"),
-        az: az(&view, [vm_show(vm)]),
+        az: az(&view, commands(vm, may_power)),
     })
 }
 
@@ -112,8 +112,17 @@ fn known(value: u64, write: impl FnOnce(u64) -> String) -> String {
     if value == 0 { "–".to_owned() } else { write(value) }
 }
 
-fn vm_show(vm: &Vm) -> AzCommand {
-    AzCommand::new("vm show").option("--resource-group", &vm.group).option("--name", &vm.name)
+fn commands(vm: &Vm, may_power: bool) -> Vec<AzCommand> {
+    let of_vm = |verbs| {
+        AzCommand::new(verbs).option("--resource-group", &vm.group).option("--name", &vm.name)
+    };
+    let mut commands = vec![of_vm("vm show")];
+    match vm.power {
+        PowerState::Stopped if may_power => commands.push(of_vm("vm start")),
+        PowerState::Running if may_power => commands.push(of_vm("vm stop")),
+        _ => {}
+    }
+    commands
 }
 
 fn disks(view: &View, found: &VmView) -> Vec<Disk> {

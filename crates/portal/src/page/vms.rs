@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use coffre_control::Action;
 use coffre_control::model::Vm;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
@@ -20,6 +21,7 @@ struct Vms<'a> {
     any: bool,
     may_refresh: bool,
     table: VmTable<'a>,
+    pager: Pager<'a>,
     none: Empty,
     az: AzLines<'a>,
 }
@@ -32,6 +34,9 @@ pub(crate) struct Filter {
     /// `no`: only those that nothing protects.
     #[serde(default)]
     protected: String,
+    /// Counted from 1.
+    #[serde(default)]
+    page: String,
 }
 
 /// `GET /portal/vms`.
@@ -52,13 +57,20 @@ pub(crate) async fn show(
             }
     };
     let any = !inventory.vms.is_empty();
+    let rows: Vec<&Vm> = inventory.vms.iter().filter(found).collect();
+    let find = utf8_percent_encode(&filter.find, NON_ALPHANUMERIC);
+    let protected = utf8_percent_encode(&filter.protected, NON_ALPHANUMERIC);
+    let address = format!("/portal/vms?find={find}&protected={protected}&");
+    let pager = Pager::new(&view, address, &filter.page, rows.len());
+    let shown = rows.into_iter().skip(pager.skipped()).take(PAGE_ROWS);
     html(&Vms {
         view: &view,
         section: "vms",
         filter: &filter,
         any,
         may_refresh: view.may(Action::RefreshContainers),
-        table: VmTable::new(&view, &inventory, inventory.vms.iter().filter(found)),
+        table: VmTable::new(&view, &inventory, shown),
+        pager,
         none: if any {
             empty(&view, "nothing-found", "nothing-found-text")
         } else {

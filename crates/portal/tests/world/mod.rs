@@ -231,6 +231,18 @@ impl World {
         self.record("qemu-2", "remote", vec![machine(FAR, "edge-01", running, ready(), 1)]);
     }
 
+    /// So many machines that nobody protects, `vm-0000` and on.
+    pub fn discover_many(&self, count: u128) {
+        let machines = (0..count)
+            .map(|at| {
+                let number = 1000 + at;
+                let ready = AgentState::Ready { version: "7.2.19".to_owned() };
+                machine(number, &format!("vm-{at:04}"), PowerState::Running, ready, 1)
+            })
+            .collect();
+        self.record("qemu-3", "local", machines);
+    }
+
     fn record(&self, hypervisor: &str, region: &str, machines: Vec<DiscoveredVm>) {
         let found = Discovery {
             hypervisor: hypervisor.to_owned(),
