@@ -14,7 +14,7 @@ use crate::http::members::Members;
 use crate::http::page::Window;
 use crate::http::query::{Query, clip};
 use crate::http::reply::Reply;
-use crate::names::{VAULT_TYPE, VM_TYPE, VmRef, parse_item_names};
+use crate::names::{VAULT_TYPE, VM_TYPE, VmRef, parse_item_names, vm_id};
 use crate::route::Params;
 use crate::state::ArmState;
 
@@ -145,8 +145,18 @@ impl Call<'_> {
             Some(subscription) => tx.vm_named(subscription.id, self.param("group"), name)?,
             None => None,
         };
-        let there = |vm: &Vm| vm.missing_since.is_none();
-        found.filter(there).ok_or_else(|| self.no_resource(VM_TYPE, name))
+        if let Some(vm) = found.filter(|vm| vm.missing_since.is_none()) {
+            return Ok(vm);
+        }
+        let others = match self.subscription.as_ref() {
+            Some(subscription) => tx.vms(subscription.id)?,
+            None => Vec::new(),
+        };
+        let other = others
+            .iter()
+            .find(|vm| vm.missing_since.is_none() && vm.name.eq_ignore_ascii_case(name));
+        let hint = other.map(|vm| (vm.group.as_str(), vm_id(vm.subscription, &vm.group, &vm.name)));
+        Err(self.no_resource_here(VM_TYPE, name, hint))
     }
 
     /// The VM that the container and the item in the path name.
@@ -168,6 +178,23 @@ impl Call<'_> {
                 ),
             )
         })
+    }
+
+    /// 404 for a resource that is not in the group of the path, but in the one of `hint`, which
+    /// also says its id. The commands look for a bare name in the vault's group only.
+    pub(crate) fn no_resource_here(
+        &self,
+        kind: &str,
+        name: &str,
+        hint: Option<(&str, String)>,
+    ) -> Refusal {
+        let mut refusal = self.no_resource(kind, name);
+        if let Some((group, id)) = hint {
+            refusal.message.push_str(&format!(
+                " Resource group '{group}' has one of this name; use its id: {id}"
+            ));
+        }
+        refusal
     }
 
     /// 404 for a resource in the group of the path.

@@ -56,6 +56,13 @@ async fn what_does_not_exist_is_named() {
     let elsewhere = vault("").replace("/rg1/", "/lab/");
     refused(&world.get(&elsewhere).await, 404, "ResourceNotFound", "under resource group 'lab'");
     refused(&world.get(&vm_id("none")).await, 404, "ResourceNotFound", "virtualMachines/none");
+    let answer = world.get(&vm_id("web-1").replace("Lab-VMs", "rg1")).await;
+    refused(&answer, 404, "ResourceNotFound", &vm_id("Web-1"));
+    let account = "/providers/Microsoft.Storage/storageAccounts/restores1";
+    let answer = world.get(&sub(&format!("/resourceGroups/rg1{account}"))).await;
+    refused(&answer, 404, "ResourceNotFound", &sub(&format!("/resourceGroups/lab{account}")));
+    let answer = world.get(&format!("{}/extensions/none", vm_id("web-1"))).await;
+    refused(&answer, 404, "ResourceNotFound", "extensions/none");
     let answer = world.get(&vault("/backupPolicies/none")).await;
     refused(&answer, 404, "BMSUserErrorPolicyNotFound", "no backup policy 'none'");
     let answer = world.get(&item("db-1", "")).await;

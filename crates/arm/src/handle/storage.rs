@@ -1,12 +1,11 @@
 //! Storage accounts: the folders that receive restored disks.
 
-use coffre_control::Refusal;
 use coffre_control::model::StorageAccount;
 
 use crate::call::Call;
 use crate::http::error::ArmError;
 use crate::http::reply::Reply;
-use crate::names::STORAGE_TYPE;
+use crate::names::{STORAGE_TYPE, storage_id};
 use crate::render::resource;
 
 /// GET one storage account
@@ -14,11 +13,16 @@ pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
     let name = call.param("account");
     let id = call.subscription_id()?;
     let group = call.group()?;
-    let account = call.read("show storage account", |tx| {
-        let here = |it: &StorageAccount| it.group.eq_ignore_ascii_case(&group.name);
-        let found = tx.storage_account(id, name)?.filter(here);
-        found.ok_or_else(|| -> Refusal { call.no_resource(STORAGE_TYPE, name) })
-    })?;
+    let account =
+        call.read("show storage account", |tx| match tx.storage_account(id, name)? {
+            Some(found) if found.group.eq_ignore_ascii_case(&group.name) => Ok(found),
+            other => {
+                let hint = other
+                    .as_ref()
+                    .map(|it| (it.group.as_str(), storage_id(id, &it.group, &it.name)));
+                Err(call.no_resource_here(STORAGE_TYPE, name, hint))
+            }
+        })?;
     Ok(Reply::ok(resource::storage_account(&account, &call.state.public_url)))
 }
 

@@ -6,7 +6,7 @@ use coffre_control::usecase::{Power, power_vm};
 use crate::call::Call;
 use crate::http::error::ArmError;
 use crate::http::reply::Reply;
-use crate::names::{region_name, vm_id};
+use crate::names::{VM_TYPE, region_name, vm_id};
 use crate::render;
 
 fn wants_instance_view(call: &Call<'_>) -> bool {
@@ -80,4 +80,17 @@ pub(crate) fn start(call: &Call<'_>) -> Result<Reply, ArmError> {
 pub(crate) fn stop(call: &Call<'_>) -> Result<Reply, ArmError> {
     let skip = call.query.get("skipshutdown").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     power(call, Power::Stop { graceful: !skip })
+}
+
+/// GET the extensions of one VM: the guest agent is all that a backup needs in it.
+pub(crate) fn extensions(call: &Call<'_>) -> Result<Reply, ArmError> {
+    call.read("show virtual machine", |tx| call.vm(tx))?;
+    Ok(Reply::list(Vec::new()))
+}
+
+/// GET one extension
+pub(crate) fn show_extension(call: &Call<'_>) -> Result<Reply, ArmError> {
+    call.read("show virtual machine", |tx| call.vm(tx))?;
+    let kind = format!("{VM_TYPE}/{}/extensions", call.param("vm"));
+    Err(call.no_resource(&kind, call.param("extension")).into())
 }

@@ -142,6 +142,8 @@ pub(crate) static ROUTES: &[Route] = &[
     get(group!("/providers/Microsoft.Compute/virtualMachines"), vm::list),
     get(vm!(""), vm::show),
     get(vm!("/instanceView"), vm::instance_view),
+    get(vm!("/extensions"), vm::extensions),
+    get(vm!("/extensions/{extension}"), vm::show_extension),
     post(vm!("/start"), Action::PowerVm, vm::start),
     post(vm!("/deallocate"), Action::PowerVm, vm::stop),
     post(vm!("/powerOff"), Action::PowerVm, vm::stop),
