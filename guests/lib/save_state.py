@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-DEADLINE_SECS = 180
+DEADLINE_SECS = 300
 
 
 class Lines:
@@ -34,6 +34,8 @@ class Lines:
                 time.sleep(0.02)
 
     def send(self, message, prefix=b""):
+        # The limit of the last read may have been a millisecond, which a busy machine exceeds.
+        self.socket.settimeout(max(1, self.deadline - time.monotonic()))
         self.socket.sendall(prefix + json.dumps(message).encode() + b"\n")
 
     def receive(self, seconds=None):
@@ -70,15 +72,17 @@ class Lines:
 
 def wait_for_agent(path, deadline):
     agent = Lines(path, deadline)
-    number = 0
+    number, pause = 0, 0.25
     while True:
         number += 1
         agent.send({"execute": "guest-sync-delimited", "arguments": {"id": number}}, b"\xff")
-        reply = agent.receive(0.25)
+        reply = agent.receive(pause)
         while reply is not None:
             if reply.get("return") == number:
                 return agent
-            reply = agent.receive(0.25)
+            reply = agent.receive(pause)
+        # What is sent before the agent runs waits in the socket, whose room is not endless.
+        pause = min(pause * 1.5, 2)
 
 
 def run_in_guest(agent, script):

@@ -106,11 +106,14 @@ impl Shell {
     fn connect(&self, deadline: Instant) -> anyhow::Result<Lines> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let mut agent = Lines::connect(&self.socket, deadline)?;
+        let mut pause = Duration::from_millis(250);
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let sync = json!({ "execute": "guest-sync-delimited", "arguments": { "id": number } });
             agent.send(&sync, b"\xff")?;
-            let until = (Instant::now() + Duration::from_millis(250)).min(deadline);
+            let until = (Instant::now() + pause).min(deadline);
+            // What is sent before the agent runs waits in the socket, whose room is not endless.
+            pause = (pause * 3 / 2).min(Duration::from_secs(2));
             while let Some(reply) = agent.receive(until)? {
                 if reply["return"] == number {
                     return Ok(agent);

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
+/// A message is a few hundred bytes; one that cannot be written for so long never will be.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A refusal by QEMU or by the guest agent.
 #[derive(Debug)]
 pub struct CallError {

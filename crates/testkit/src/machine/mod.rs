@@ -20,7 +20,7 @@ use crate::shell::Shell;
 use crate::wire::Qmp;
 
 /// Several times what a cold boot of the larger guest takes on a busy machine with two cores.
-const BOOT_PATIENCE: Duration = Duration::from_secs(120);
+const BOOT_PATIENCE: Duration = Duration::from_secs(300);
 const QMP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running machine, or one that was stopped and still has its disks. Dropping it kills QEMU and removes the disks.
@@ -294,7 +294,7 @@ impl Machine {
     /// Waits until QEMU ended, for whatever reason.
     ///
     /// # Errors
-    /// When it does not end in two minutes, or with a bad exit status.
+    /// When it does not end in five minutes, or with a bad exit status.
     pub fn wait_for_end(&mut self) -> anyhow::Result<()> {
         let mut running = self.running.take().context("the machine is off")?;
         let status = wait(&mut running.process, BOOT_PATIENCE)?;
