@@ -13,6 +13,7 @@ pub mod policy;
 pub mod principal;
 pub mod region;
 pub mod setting;
+pub mod step;
 pub mod storage_account;
 pub mod subscription;
 pub mod vault;
@@ -25,9 +26,8 @@ pub use item::{
     ProtectedItem,
 };
 pub use job::{
-    Facts, Job, JobError, JobKind, JobState, JobStatus, JobWarning, Lease, Progress, RestoreFacts,
-    RestoreTarget, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StepRecord, StepStatus,
-    TransferFacts, Unwound,
+    Job, JobError, JobKind, JobState, JobStatus, JobWarning, Lease, Progress, RestoreTarget,
+    Unwound,
 };
 pub use operation::{Operation, OperationEnd, OperationState};
 pub use point::{Consistency, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot};
@@ -38,6 +38,10 @@ pub use policy::{
 pub use principal::{Principal, PrincipalKind};
 pub use region::Region;
 pub use setting::Setting;
+pub use step::{
+    Facts, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StepRecord,
+    StepStatus, TransferFacts,
+};
 pub use storage_account::StorageAccount;
 pub use subscription::Subscription;
 pub use vault::{
