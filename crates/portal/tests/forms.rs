@@ -381,6 +381,15 @@ async fn a_restore_goes_where_it_was_sent() {
         panic!("{job:?}")
     };
     assert_eq!((*restored, luns.as_deref(), account.as_str()), (point, Some(&[][..]), "restores"));
+    let other = world.points(world.item(DATABASE).id)[1].id;
+    let form = format!("/portal/items/{}/points/{other}/restore", world.item(DATABASE).id);
+    browser.get(&form).await.has("value=\"db-01-restored\"").has("value=\"machines\" selected");
+    let wish = [("target", "new-vm"), ("vm_name", "web-01"), ("vm_group", "machines")];
+    let page = browser.post(&form, &wish).await;
+    page.is(409).has("UserErrorTargetVmAlreadyExists").has("value=\"new-vm\" checked");
+    let wish = [("target", "new-vm"), ("vm_name", "db-02"), ("vm_group", "machines")];
+    let page = browser.post(&form, &wish).await;
+    browser.get(page.is(303).location()).await.has("Restore as new machine");
     // Somebody else's point is not this item's.
     let other = world.points(world.item(DATABASE).id)[0].id;
     browser.get(&format!("/portal/items/{}/points/{other}/restore", item.id)).await.is(404);

@@ -1,5 +1,5 @@
-//! *Restore* from a recovery point: disks as files into a folder, or in place over the disks of
-//! the virtual machine.
+//! *Restore* from a recovery point: disks as files into a folder, in place over the disks of the
+//! virtual machine, or as a machine of its own.
 
 use askama::Template;
 use axum::Form;
@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use coffre_control::id::{ItemId, PointId};
 use coffre_control::model::{RecoveryPoint, StorageAccount};
 use coffre_control::usecase::{
-    ItemView, Restore, RestoreWish, get_item_by_id, get_point_by_id, list_storage_accounts, restore,
+    ItemView, Restore, RestoreWish, get_item_by_id, get_point_by_id, list_groups,
+    list_storage_accounts, restore,
 };
 use coffre_control::{ErrorCode, Refusal};
 
@@ -35,7 +36,9 @@ struct RestorePage<'a> {
     refused: Option<Notice>,
     accounts: Vec<AccountChoice>,
     disks: Vec<DiskChoice>,
-    in_place: bool,
+    target: &'a str,
+    groups: Vec<GroupChoice>,
+    new_name: String,
     vm_present: bool,
     vm_notice: Option<Notice>,
     az: AzLines<'a>,
@@ -44,6 +47,11 @@ struct RestorePage<'a> {
 struct AccountChoice {
     name: String,
     label: String,
+    chosen: bool,
+}
+
+struct GroupChoice {
+    name: String,
     chosen: bool,
 }
 
@@ -90,6 +98,10 @@ fn wish(fields: &[(String, String)]) -> Result<RestoreWish, Refusal> {
     let luns = Some(all(fields, "lun").filter_map(|lun| lun.parse().ok()).collect());
     match first(fields, "target") {
         "folder" => Ok(RestoreWish::Disks { account: first(fields, "account").to_owned(), luns }),
+        "new-vm" => Ok(RestoreWish::NewVm {
+            name: first(fields, "vm_name").to_owned(),
+            group: first(fields, "vm_group").to_owned(),
+        }),
         "in-place" if ticked(fields, "sure") => Ok(RestoreWish::InPlace { luns }),
         "in-place" => Err(Refusal::new(
             ErrorCode::InvalidRequestContent,
@@ -98,7 +110,7 @@ fn wish(fields: &[(String, String)]) -> Result<RestoreWish, Refusal> {
         )),
         _ => Err(Refusal::new(
             ErrorCode::InvalidRequestContent,
-            "Choose where to restore: into a folder, or in place.",
+            "Choose where to restore: into a folder, in place, or as a new machine.",
         )),
     }
 }
@@ -115,9 +127,10 @@ async fn page(
         let found = get_item_by_id(tx, cx, item)?;
         let point = get_point_by_id(tx, cx, point)?;
         let accounts = list_storage_accounts(tx, cx, found.vault.subscription)?;
-        Ok((found, point, accounts))
+        let groups = list_groups(tx, cx, found.vault.subscription)?;
+        Ok((found, point, accounts, groups))
     });
-    let (found, point, accounts) = read.await?;
+    let (found, point, accounts, groups) = read.await?;
     if point.item != item {
         return Err(Problem::NoPage);
     }
@@ -150,10 +163,28 @@ async fn page(
                 })
                 .collect(),
             disks: disks(view, &point, fields),
-            in_place: sent("target") == "in-place",
+            target: match sent("target") {
+                "" if usable.is_empty() => "new-vm",
+                "" => "folder",
+                target => target,
+            },
+            groups: groups
+                .into_iter()
+                .map(|group| GroupChoice {
+                    chosen: match sent("vm_group") {
+                        "" => group.name.eq_ignore_ascii_case(&found.item.vm_group),
+                        wished => group.name == wished,
+                    },
+                    name: group.name,
+                })
+                .collect(),
+            new_name: match sent("vm_name") {
+                "" => format!("{}-restored", found.item.vm_name),
+                wished => wished.to_owned(),
+            },
             vm_present: found.vm.as_ref().is_some_and(|vm| vm.missing_since.is_none()),
             vm_notice: vm_notice(view, &found),
-            az: az(view, [command(&found, &point, usable.first())]),
+            az: az(view, commands(&found, &point, usable.first())),
         },
     )
 }
@@ -191,12 +222,20 @@ fn vm_notice(view: &View, found: &ItemView) -> Option<Notice> {
     Some(Notice::new(Tone::Info, [view.t1(key, "hypervisor", &vm.hypervisor)]))
 }
 
-fn command(found: &ItemView, point: &RecoveryPoint, account: Option<&StorageAccount>) -> AzCommand {
-    AzCommand::new("backup restore restore-disks")
-        .option("--resource-group", &found.vault.group)
-        .option("--vault-name", &found.vault.name)
-        .option("--container-name", &found.item.vm_name)
-        .option("--item-name", &found.item.vm_name)
-        .option("--rp-name", &point.number.to_string())
-        .option("--storage-account", account.map_or("ACCOUNT", |account| &account.name))
+fn commands(
+    found: &ItemView,
+    point: &RecoveryPoint,
+    account: Option<&StorageAccount>,
+) -> Vec<AzCommand> {
+    let Some(account) = account else { return Vec::new() };
+    let restore = || {
+        AzCommand::new("backup restore restore-disks")
+            .option("--resource-group", &found.vault.group)
+            .option("--vault-name", &found.vault.name)
+            .option("--container-name", &found.item.vm_name)
+            .option("--item-name", &found.item.vm_name)
+            .option("--rp-name", &point.number.to_string())
+            .option("--storage-account", &account.name)
+    };
+    vec![restore(), restore().option("--restore-mode", "OriginalLocation")]
 }
