@@ -1,5 +1,7 @@
 //! QEMU's tools as processes: images, bitmaps of machines that are off, and their export.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -71,11 +73,13 @@ pub(crate) fn image_info(path: &Path, format: ImageFormat) -> Result<ImageInfo> 
     })
 }
 
-/// Creates an empty qcow2 image.
+/// Creates an empty qcow2 image that only its owner may read: it will hold a guest's data.
 pub(crate) fn create_qcow2(path: &Path, size_bytes: u64) -> Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2"]).arg(path).arg(size_bytes.to_string());
-    run("qemu-img", &mut command).map(drop)
+    run("qemu-img", &mut command)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))
+        .map_err(FabricError::io("protecting", path))
 }
 
 /// What to do to a bitmap of an image that no machine uses.
@@ -124,7 +128,7 @@ pub(crate) struct Server {
 pub(crate) fn serve(what: &Serve<'_>) -> Result<Server> {
     // One connection for each thread; far more than there are.
     const CONNECTIONS_MAX: &str = "256";
-    let _ = std::fs::remove_file(what.socket);
+    let _ = fs::remove_file(what.socket);
     let mut command = Command::new("qemu-nbd");
     command.args(["--fork", "--persistent", "--shared", CONNECTIONS_MAX]);
     command.args(["-f", what.format.as_str(), "-x", what.export]);
@@ -161,7 +165,7 @@ impl Server {
                 after: STOP_TIMEOUT,
             });
         }
-        let _ = std::fs::remove_file(&self.socket);
+        let _ = fs::remove_file(&self.socket);
         Ok(())
     }
 }

@@ -4,13 +4,17 @@
 
 mod common;
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
+use coffre_fabric::qemu::QemuConfig;
 use coffre_fabric::{
     AgentState, Consistency, FreezeWish, ImageFormat, Release, SnapshotReport, SnapshotRequest,
 };
 use common::fake_agent::{FakeAgent, Guest, Manner};
-use common::host::Host;
+use common::host::{self, Host};
+use common::wait_until;
 use uuid::Uuid;
 
 const WISH: FreezeWish = FreezeWish { ask: true, timeout: Duration::from_millis(500) };
@@ -109,24 +113,40 @@ fn a_failed_snapshot_thaws_and_leaves_nothing() {
     host.assert_clean(&[]);
 }
 
+/// Runs a snapshot in a process of its own, told by a variable; alone it does nothing.
 #[test]
-fn a_service_that_died_in_the_freeze_thaws_when_it_comes_back() {
+fn a_process_that_takes_a_snapshot() {
+    let Ok(task) = std::env::var("COFFRE_TEST_SNAPSHOT") else { return };
+    let (config, point, scratch): (QemuConfig, Uuid, PathBuf) =
+        serde_json::from_str(&task).unwrap();
+    let freeze = FreezeWish { ask: true, timeout: Duration::from_secs(60) };
+    let request = SnapshotRequest { point, parent: None, scratch, freeze };
+    host::open(&config).take_snapshot(&request).unwrap();
+}
+
+#[test]
+fn a_service_that_is_killed_in_the_freeze_thaws_when_it_comes_back() {
     let mut host = Host::new(&[ImageFormat::Qcow2]);
     host.start();
+    let manner = Manner::AnswersLate(Duration::from_secs(10));
+    let agent = FakeAgent::start(&host.runtime("qga.sock"), manner, false);
     let request = request(&host);
-    host.machine.take_snapshot(&request).unwrap();
-    // As it is on disk when the service dies between freeze and thaw.
-    let id = host.config.machines[0].id.simple().to_string();
-    let folder = host.config.state_folder.join("machines").join(id).join("points");
-    let path = folder.join(format!("{}.json", request.point.simple()));
-    let note = std::fs::read_to_string(&path).unwrap();
-    let note = note.replace("\"freezing\": false", "\"freezing\": true");
-    std::fs::write(&path, note.replace("\"ready\"", "\"preparing\"")).unwrap();
-    let stuck = FakeAgent::start(&host.runtime("qga.sock"), Manner::Good, true);
+    let task = serde_json::to_string(&(&host.config, request.point, &request.scratch)).unwrap();
+    let mut service = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_takes_a_snapshot"])
+        .env("COFFRE_TEST_SNAPSHOT", task)
+        .spawn()
+        .unwrap();
+    wait_until("the guest is frozen", || agent.guest().frozen);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert!(agent.guest().frozen, "nobody thaws a guest whose freezer died");
+    // The agent of a new connection: the old one still waits.
+    let agent = FakeAgent::start(&host.runtime("qga.sock"), Manner::Good, true);
     host.restart_service();
     assert_eq!(host.machine.leftovers().unwrap(), [request.point]);
     host.machine.release(request.point, Release::Abandoned).unwrap();
-    assert!(!stuck.guest().frozen);
+    assert!(!agent.guest().frozen);
     host.assert_clean(&[]);
 }
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use coffre_fabric::qemu::{Boot, DiskDefinition, MachineDefinition, QemuConfig, QemuFabric};
 use coffre_fabric::{
     AgentState, Consistency, Fabric, FabricError, FreezeWish, ImageFormat, Machine, OsType,
-    Release, SnapshotReport, SnapshotRequest,
+    PowerState, Release, SnapshotReport, SnapshotRequest, Stop,
 };
-use coffre_testkit::{Guest, Machine as Vm, Scribbler};
+use coffre_testkit::{Guest, Guests, Machine as Vm, Scribbler};
 use common::host::{NO_FREEZE, changed, read_all};
 use common::{run, text, wait_until};
 use uuid::Uuid;
@@ -202,4 +202,57 @@ impl Drop for Mount<'_> {
     fn drop(&mut self) {
         let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
     }
+}
+
+/// A machine that Coffre runs, with a guest that the harness made.
+fn managed(folder: &Path) -> Arc<dyn Machine> {
+    let files = Guests::build().unwrap().files(Guest::Tiny);
+    let disks = files.disks.iter().zip(0_u32..).map(|(disk, index)| {
+        let path = folder.join(format!("{}.qcow2", disk.name));
+        run("qemu-img", &["convert", "-O", "qcow2", text(&disk.image), text(&path)]);
+        let (key, lun) = (disk.name.clone(), index.checked_sub(1));
+        DiskDefinition { key, lun, name: None, format: ImageFormat::Qcow2, path }
+    });
+    let mut config = QemuConfig::new(folder.join("state"), folder.join("run"));
+    let id = Uuid::new_v4();
+    config.machines.push(MachineDefinition {
+        id,
+        name: "managed".to_owned(),
+        os_type: OsType::Linux,
+        memory_mib: u64::from(files.memory_mib),
+        cpus: 1,
+        boot: Boot::Kernel {
+            kernel: files.kernel,
+            initrd: Some(files.initrd),
+            append: files.append,
+        },
+        disks: disks.collect(),
+        managed: true,
+        qmp_socket: None,
+        agent_socket: None,
+        console_log: Some(folder.join("console")),
+        extra_args: vec!["-no-reboot".to_owned()],
+    });
+    QemuFabric::new(config).unwrap().machine(id).unwrap()
+}
+
+#[test]
+fn coffre_boots_a_guest_and_the_guest_shuts_down_when_asked() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let machine = managed(folder.path());
+    let ready = || matches!(machine.info().unwrap().agent, AgentState::Ready { .. });
+    machine.start().unwrap();
+    machine.start().unwrap();
+    wait_until("the agent answers", ready);
+    let started = Instant::now();
+    machine.stop(Stop::Graceful { timeout: Duration::from_secs(60) }).unwrap();
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(29), "neither agent nor button was heard: {took:?}");
+    assert_eq!(machine.info().unwrap().power, PowerState::Stopped);
+    machine.stop(Stop::Now).unwrap();
+    let console = std::fs::read_to_string(folder.path().join("console")).unwrap();
+    assert!(!console.is_empty());
+    machine.start().unwrap();
+    machine.stop(Stop::Now).unwrap();
+    assert_eq!(machine.info().unwrap().power, PowerState::Stopped);
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use coffre_fabric::image::{self, ImageSpec, part_path};
@@ -45,6 +46,8 @@ fn an_image_holds_what_was_written_and_is_sparse() {
         assert!(content(&path, format) == expected, "{format:?}");
         let used = std::os::unix::fs::MetadataExt::blocks(&path.metadata().unwrap()) * 512;
         assert!(used < 5 * MIB, "{used}");
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "a guest's data is for its owner");
         assert!(!part_path(&path).exists());
         let again = image::create(&path, &ImageSpec { format, size_bytes: MIB });
         assert!(matches!(again, Err(FabricError::Io { .. })), "never over an image");

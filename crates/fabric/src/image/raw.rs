@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +20,13 @@ pub(super) struct RawTarget {
 impl RawTarget {
     pub(super) fn create(path: &Path, size_bytes: u64) -> Result<Self> {
         let part = Part::begin(path)?;
-        let file = File::create_new(&part.path).map_err(FabricError::io("creating", &part.path))?;
+        // It will hold a guest's data: only its owner may read it.
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part.path)
+            .map_err(FabricError::io("creating", &part.path))?;
         file.set_len(size_bytes).map_err(FabricError::io("sizing", &part.path))?;
         Ok(Self { file: Arc::new(file), part, size_bytes })
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -63,11 +63,6 @@ pub(crate) fn wait_for_end(process: &ProcessId, machine: &str) -> Result<()> {
     Err(FabricError::Timeout { doing: format!("ending QEMU of {machine}"), after: QUIT_TIMEOUT })
 }
 
-/// Waits for the end of the process for the guest's sake, this long at most.
-pub(crate) fn wait_gracefully(process: &ProcessId, until: Instant) -> bool {
-    process.wait(until.saturating_duration_since(Instant::now()))
-}
-
 /// Whether the processor itself runs guests.
 ///
 /// `/dev/kvm` alone says little: some hosts offer one that cannot boot ordinary kernels. Those
@@ -113,7 +108,9 @@ fn arguments(definition: &MachineDefinition, paths: &Paths, kvm: bool) -> Vec<St
     }
     for disk in &definition.disks {
         add(&["-blockdev", &block_device(disk)]);
-        let boot = if disk.lun.is_none() { ",bootindex=0" } else { "" };
+        // A kernel of the host takes the first place in the order of boot devices by itself.
+        let first = disk.lun.is_none() && definition.boot == Boot::Firmware;
+        let boot = if first { ",bootindex=0" } else { "" };
         let DiskDefinition { key, .. } = disk;
         let serial: String = key.chars().take(20).collect();
         add(&[
@@ -187,13 +184,15 @@ mod tests {
             "-accel tcg",
             "-kernel /k -initrd /i -append quiet",
             r#""driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/d,os"}"#,
-            "virtio-blk-pci,id=os,drive=disk-os,serial=os,bootindex=0",
+            "virtio-blk-pci,id=os,drive=disk-os,serial=os -blockdev",
             "virtio-blk-pci,id=data,drive=disk-data,serial=data -S",
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
+        let definition = MachineDefinition { boot: Boot::Firmware, ..definition };
         let line = arguments(&definition, &paths, true).join(" ");
         assert!(line.contains("-accel kvm -cpu host"));
+        assert!(line.contains("serial=os,bootindex=0"));
     }
 
     fn disk(key: &str, lun: Option<u32>, format: ImageFormat) -> DiskDefinition {

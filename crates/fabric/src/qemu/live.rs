@@ -46,10 +46,10 @@ pub(super) fn take(
     notes.write(&note)?;
     prepare(machine, qmp, &note, &disks)?;
     let actions = actions(machine, qmp, &note, &disks)?;
-    let (taken, thawed) = point_in_time(machine, qmp, actions, request.freeze)?;
-    note.taken = Some(taken);
-    note.freezing = !thawed;
+    let taken = point_in_time(machine, qmp, &mut note, actions, request.freeze);
+    note.taken = taken.as_ref().ok().cloned();
     notes.write(&note)?;
+    taken?;
     let door = machine.watch(qmp, &note)?;
     for (index, (disk, live)) in note.disks.iter().zip(&disks).enumerate() {
         let parent = note.parent.filter(|_| disk.unknown.is_none()).map(names::bitmap);
@@ -97,7 +97,7 @@ fn new_note(
         parent: request.parent,
         stage: Stage::Preparing,
         mode: Mode::Live,
-        freezing: request.freeze.ask,
+        freezing: false,
         scratch: request.scratch.clone(),
         disks: disks.iter().map(describe).collect(),
         taken: None,
@@ -193,20 +193,26 @@ fn actions(
     Ok(actions)
 }
 
-/// Freezes, runs the transaction, thaws. Gives what to say about it and whether the guest is
-/// surely thawed.
+/// Freezes, runs the transaction, thaws. The note says that the guest may be frozen from before it
+/// is until it surely is not.
 fn point_in_time(
     machine: &QemuMachine,
     qmp: &QmpClient,
+    note: &mut Note,
     actions: Vec<Value>,
     wish: FreezeWish,
-) -> Result<(Taken, bool)> {
+) -> Result<Taken> {
     let running = machine.ask(qmp.status())?.running;
     let _channel = machine.agent_channel();
-    let frozen = match running {
-        true => agent::freeze(machine.agent_socket(), wish),
-        false => FreezeOutcome::Not("the machine is paused".to_owned()),
+    let frozen = if running {
+        note.freezing = wish.ask && machine.agent_socket().is_some();
+        machine.paths().notes().write(note)?;
+        agent::freeze(machine.agent_socket(), wish)
+    } else {
+        FreezeOutcome::Not("the machine is paused".to_owned())
     };
+    // If this fails, the frozen guest is thawed as the value goes.
+    note.freezing = false;
     let pending = machine.ask(qmp.begin("transaction", json!({ "actions": actions })))?;
     let taken_unix_ms = unix_ms();
     let mut result = pending.wait(TRANSACTION_FROZEN_MAX);
@@ -215,11 +221,12 @@ fn point_in_time(
         FreezeOutcome::Not(reason) => (Consistency::Crash, reason, None, true),
         FreezeOutcome::Frozen(frozen) => judge(frozen.thaw(), in_time, machine.os_type()),
     };
+    note.freezing = !thawed;
     if !in_time {
         result = pending.wait(TRANSACTION_TIMEOUT);
     }
     machine.ask(result)?;
-    Ok((Taken { consistency, reason, freeze_window, taken_unix_ms }, thawed))
+    Ok(Taken { consistency, reason, freeze_window, taken_unix_ms })
 }
 
 /// How whole the point is, given how the freeze ended.

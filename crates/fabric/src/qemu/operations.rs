@@ -15,6 +15,7 @@ use super::note::{Mode, Note, Stage};
 use super::reader::{self, Door};
 use super::{launch, live, release, replace, stopped, teardown};
 use crate::agent::{self, AgentClient};
+use crate::process::ProcessId;
 use crate::qmp::QmpClient;
 use crate::{
     FabricError, Machine, MachineInfo, Release, Result, Snapshot, SnapshotReader, SnapshotReport,
@@ -51,8 +52,7 @@ impl Machine for QemuMachine {
         if let Stop::Graceful { timeout } = how
             && self.ask(qmp.status())?.running
         {
-            self.ask_to_shut_down(&qmp);
-            if launch::wait_gracefully(&process, Instant::now() + timeout) {
+            if self.shut_down(&qmp, &process, timeout) {
                 return Ok(());
             }
             tracing::info!(machine = self.name(), "the guest does not shut down: power is cut");
@@ -162,19 +162,27 @@ impl QemuMachine {
         }
     }
 
-    /// The agent's way if it answers, else the power button.
-    fn ask_to_shut_down(&self, qmp: &QmpClient) {
+    /// Asks the agent first and presses the power button at half time, or at once without an
+    /// agent. Returns whether the machine ended in time.
+    fn shut_down(&self, qmp: &QmpClient, process: &ProcessId, timeout: Duration) -> bool {
+        let end = Instant::now() + timeout;
         let _channel = self.agent_channel();
-        let by_agent = self.agent_socket().is_some_and(|socket| {
-            let agent = AgentClient::connect(&socket);
-            agent.is_ok_and(|mut agent| {
-                agent.sync(AGENT_SYNC_TIMEOUT).is_ok()
-                    && agent.send("guest-shutdown", Value::Null).is_ok()
-            })
-        });
-        if !by_agent && let Err(error) = qmp.command("system_powerdown", Value::Null) {
+        if let Some(socket) = self.agent_socket() {
+            let asked = AgentClient::connect(&socket).and_then(|mut agent| {
+                agent.sync(AGENT_SYNC_TIMEOUT)?;
+                // It answers only if it cannot. The connection stays until the machine ends:
+                // closed at once, what was sent may never reach the guest.
+                agent.command("guest-shutdown", Value::Null, timeout / 2)
+            });
+            tracing::debug!(machine = self.name(), answer = ?asked, "the agent was asked");
+            if process.wait(Duration::from_millis(100)) {
+                return true;
+            }
+        }
+        if let Err(error) = qmp.command("system_powerdown", Value::Null) {
             tracing::debug!(machine = self.name(), %error, "the power button does not work");
         }
+        process.wait(end.saturating_duration_since(Instant::now()))
     }
 
     /// Points of which anything exists: by our notes, and by the names in QEMU.

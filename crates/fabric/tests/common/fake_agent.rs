@@ -18,8 +18,10 @@ pub(crate) enum Manner {
     Refuses,
     /// There is nothing to freeze.
     Nothing,
-    /// Freezes, but answers only after this time.
+    /// Freezes only after this time.
     Slow(Duration),
+    /// Freezes at once, but answers only after this time.
+    AnswersLate(Duration),
     /// Freezes and closes the connection.
     HangsUp,
     /// Says after the freeze that nothing was frozen any more.
@@ -106,6 +108,12 @@ fn answer(request: &Value, manner: Manner, guest: &Mutex<Guest>) -> Option<Value
                     std::thread::sleep(after);
                     guest.frozen = true;
                     json!({ "return": 2 })
+                }
+                Manner::AnswersLate(after) => {
+                    guest.frozen = true;
+                    drop(guest);
+                    std::thread::sleep(after);
+                    return Some(json!({ "return": 2 }));
                 }
                 Manner::HangsUp => {
                     guest.frozen = true;
