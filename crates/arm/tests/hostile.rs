@@ -96,6 +96,26 @@ fn query() -> impl Strategy<Value = String> {
     (version, filter).prop_map(|(version, filter)| format!("api-version={version}{filter}"))
 }
 
+/// Words that mean something as the value of some member.
+const WORDS: &str = "eastus IaasVMBackupRequest IaasVMRestoreRequest RestoreDisks OriginalLocation \
+    AlternateLocation ProtectionStopped AlwaysOn Disabled Daily Weekly Hourly V1 V2 VM \
+    9999-12-31T23:59:59Z 2026-01-01T25:00:00Z SystemAssigned Microsoft.RecoveryServices/vaults";
+
+/// Names of members that some handler reads.
+const NAMES: &str = "properties PROPERTIES location tags identity type name objectType \
+    recoveryType policyId sourceResourceId protectionState extendedProperties \
+    diskExclusionProperties diskLunList isInclusionList recoveryPointExpiryTimeInUTC \
+    storageAccountId restoreDiskLunList schedulePolicy scheduleRunFrequency scheduleRunTimes \
+    hourlySchedule interval retentionPolicy dailySchedule retentionDuration count \
+    securitySettings softDeleteSettings softDeleteRetentionPeriodInDays softDeleteFeatureState \
+    resourceType resourceId timeZone isRehydrate instantRpRetentionRangeInDays storageModelType \
+    tieringPolicy ArchivedRP";
+
+fn one_of(words: &'static str) -> impl Strategy<Value = String> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    prop::sample::select(words).prop_map(str::to_owned)
+}
+
 /// JSON of any shape, with the members that bodies have among its names.
 fn body() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -104,79 +124,13 @@ fn body() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(|it| json!(it)),
         ".{0,20}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "eastus",
-            "IaasVMBackupRequest",
-            "IaasVMRestoreRequest",
-            "RestoreDisks",
-            "OriginalLocation",
-            "AlternateLocation",
-            "ProtectionStopped",
-            "AlwaysOn",
-            "Disabled",
-            "Daily",
-            "Weekly",
-            "Hourly",
-            "V1",
-            "V2",
-            "9999-12-31T23:59:59Z",
-            "2026-01-01T25:00:00Z",
-            "SystemAssigned",
-            "VM",
-            "Microsoft.RecoveryServices/vaults",
-        ])
-        .prop_map(Value::from),
+        one_of(WORDS).prop_map(Value::from),
     ];
-    let name = prop_oneof![
-        prop::sample::select(vec![
-            "properties",
-            "PROPERTIES",
-            "location",
-            "tags",
-            "identity",
-            "type",
-            "name",
-            "objectType",
-            "recoveryType",
-            "policyId",
-            "sourceResourceId",
-            "protectionState",
-            "extendedProperties",
-            "diskExclusionProperties",
-            "diskLunList",
-            "isInclusionList",
-            "recoveryPointExpiryTimeInUTC",
-            "storageAccountId",
-            "restoreDiskLunList",
-            "schedulePolicy",
-            "scheduleRunFrequency",
-            "scheduleRunTimes",
-            "hourlySchedule",
-            "interval",
-            "retentionPolicy",
-            "dailySchedule",
-            "retentionDuration",
-            "count",
-            "securitySettings",
-            "softDeleteSettings",
-            "softDeleteRetentionPeriodInDays",
-            "softDeleteFeatureState",
-            "resourceType",
-            "resourceId",
-            "timeZone",
-            "isRehydrate",
-            "instantRpRetentionRangeInDays",
-            "storageModelType",
-            "tieringPolicy",
-            "ArchivedRP",
-        ])
-        .prop_map(str::to_owned),
-        ".{0,10}",
-    ];
-    leaf.prop_recursive(5, 40, 8, move |inner| {
+    leaf.prop_recursive(5, 40, 8, |inner| {
+        let name = prop_oneof![one_of(NAMES), ".{0,10}"];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((name.clone(), inner), 0..6)
+            prop::collection::vec((name, inner), 0..6)
                 .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
