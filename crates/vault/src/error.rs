@@ -13,6 +13,12 @@ pub enum VaultError {
     /// The store failed. Whether a write was applied is not known; every operation may be repeated.
     #[error("use of the store")]
     Bucket(#[from] BucketError),
+    /// The store breaks a rule that vaults build on; nothing was made.
+    #[error("this store cannot hold a vault: {rule} (it does not keep that)")]
+    UnfitStore {
+        /// The rule.
+        rule: &'static str,
+    },
     /// There is no vault at this place.
     #[error("the store holds no vault")]
     NotAVault,
@@ -107,6 +113,13 @@ pub enum VaultError {
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The temporary file of a large index failed; nothing on the store is touched by that.
+    #[error("use of the temporary file of the index")]
+    IndexFile {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// An argument is outside of what the format can hold.
     #[error("{what} is {found}, the limit is {limit}")]
     Limit {

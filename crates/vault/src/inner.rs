@@ -161,7 +161,7 @@ impl Inner {
         create_new(&*self.bucket, &key, &sealed)?;
         let mut index = self.index_mut();
         for pack in &segment.packs {
-            index.add(pack, true);
+            index.add(pack, true)?;
         }
         index.segments.insert(key);
         Ok(sealed.len() as u64)
@@ -252,7 +252,7 @@ impl Inner {
             };
             let mut index = self.index_mut();
             for pack in &segment.packs {
-                index.add(pack, true);
+                index.add(pack, true)?;
             }
             index.segments.insert(object.key);
         }

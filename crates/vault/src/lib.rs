@@ -47,5 +47,5 @@ pub use source::{
     Advance, BlockReader, BlockSink, BlockSource, BlockWriter, Extent, NoProgress, Progress,
     ReadPlan, SourceExtent,
 };
-pub use vault::Vault;
+pub use vault::{Vault, VaultStats};
 pub use write::PointWriter;

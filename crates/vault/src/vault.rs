@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+#[cfg(not(coffre_sim))]
+use crate::bucket::{self, ProbeError};
 use crate::bucket::{Bucket, BucketError, Created};
 use crate::crypto::{
     Capability, Keyring, Passphrase, RecoveryKey, SlotFile, Unlock, random, slot_key,
@@ -13,6 +15,21 @@ use crate::inner::{Inner, create_new, parse_json};
 use crate::read::{DiskReader, RestoreStats, VerifyReport, VerifyScope};
 use crate::write::PointWriter;
 use crate::{BlockSink, PointInfo, PointSpec, Progress, VaultError};
+
+/// What is on the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VaultStats {
+    /// Recovery points that are not deleted.
+    pub points: u64,
+    /// Objects of every kind.
+    pub objects: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Their bytes.
+    pub pack_bytes: u64,
+}
 
 /// An open vault. Cheap to clone; all clones share keys, index and caches.
 #[derive(Debug, Clone)]
@@ -24,7 +41,8 @@ impl Vault {
     /// Makes a vault in a store that holds none and returns its recovery key, which is shown to nobody again.
     ///
     /// # Errors
-    /// [`VaultError::AlreadyAVault`] if there is one; [`VaultError::Invalid`] for an empty passphrase.
+    /// [`VaultError::AlreadyAVault`] if there is one; [`VaultError::Invalid`] for an empty passphrase;
+    /// [`VaultError::UnfitStore`] if the store does not keep what a vault builds on.
     pub fn create(
         bucket: Arc<dyn Bucket>,
         passphrase: &Passphrase,
@@ -35,6 +53,12 @@ impl Vault {
         if bucket.size(ROOT_KEY)?.is_some() {
             return Err(VaultError::AlreadyAVault);
         }
+        // The simulator's stores take one call at a time, and are known to be fit.
+        #[cfg(not(coffre_sim))]
+        bucket::probe(&*bucket, Uuid::from_bytes(random()?)).map_err(|error| match error {
+            ProbeError::Bucket(error) => VaultError::Bucket(error),
+            ProbeError::Unfit { rule } => VaultError::UnfitStore { rule },
+        })?;
         let keyring = Keyring::generate()?;
         let root = RootFile::new(Uuid::from_bytes(random()?), keyring.delete_public()?);
         let root_bytes = root.to_bytes();
@@ -232,6 +256,34 @@ impl Vault {
         progress: &dyn Progress,
     ) -> Result<VerifyReport, VaultError> {
         crate::read::verify(&self.inner, scope, progress)
+    }
+
+    /// Counts what is on the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn stats(&self) -> Result<VaultStats, VaultError> {
+        let mut stats =
+            VaultStats { points: self.inner.live_points()?.len() as u64, ..VaultStats::default() };
+        for object in self.inner.bucket.list("")? {
+            stats.objects += 1;
+            stats.stored_bytes += object.size;
+            if object.key.starts_with("packs/") {
+                stats.packs += 1;
+                stats.pack_bytes += object.size;
+            }
+        }
+        Ok(stats)
+    }
+
+    /// Publishes an index segment for packs that no segment names, so that a lost index is whole again. What nothing
+    /// needs of them is collected later. Gives the number of packs.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`] without the put capability; if the store fails. Damaged packs are left out.
+    pub fn rebuild_index(&self) -> Result<u64, VaultError> {
+        self.inner.keyring.require(Capability::Put, "publish an index")?;
+        crate::read::rebuild_index(&self.inner)
     }
 
     /// Marks a point deleted. Its space is freed by the collector. A deleted point stays deleted.

@@ -10,10 +10,12 @@ use std::sync::Arc;
 mod folder;
 mod memory;
 mod name;
+mod probe;
 
 pub use folder::FolderBucket;
 pub use memory::MemoryBucket;
 pub use name::{KEY_BYTES_MAX, check_key, check_prefix};
+pub use probe::{ProbeError, probe};
 
 /// What `create` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

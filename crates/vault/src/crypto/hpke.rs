@@ -138,4 +138,16 @@ mod tests {
         let (again, _) = hpke_seal(&public, b"info", b"pack key").unwrap();
         assert_ne!(enc, again);
     }
+
+    /// Made by another implementation of RFC 9180.
+    #[test]
+    fn opens_what_others_sealed() {
+        let hex = |text: &str| crate::format::hex::decode(text).unwrap();
+        let enc = hex("92827712e940e2426b6dc1d345cbeb4cece5e27449144624a9fb3004354a5166");
+        let sealed = hex(
+            "30406ebe40e936d3ad2dbcf011184937a65d582803b19652ac53336d3497fcd67c6d2d87a31073722741f7e203fc7589",
+        );
+        let opened = hpke_open(&[9; 32], &enc.try_into().unwrap(), b"coffre v1 test", &sealed);
+        assert_eq!(opened.unwrap(), b"0123456789abcdef0123456789abcdef");
+    }
 }

@@ -62,7 +62,7 @@ pub(super) fn check_pack(
         Err(VaultError::Damaged { offset, what, .. }) => {
             report.whole = Some((offset, what));
             // The frames can still be told from the index.
-            inner.index().frames_of(number)
+            inner.index().frames_of(number)?
         }
         Err(error) => return Err(error),
     };

@@ -1,5 +1,7 @@
 //! From the bytes of a frame to blocks: open, decompress, and let the caller compare with the identity.
 
+use std::cell::RefCell;
+
 use zstd::bulk::Decompressor;
 
 use crate::VaultError;
@@ -76,16 +78,39 @@ impl PackOpener {
     }
 }
 
+/// Contexts that are kept for each thread: making one costs as much as decoding several small frames.
+const IDLE_MAX: usize = 2;
+
+thread_local! {
+    static IDLE: RefCell<Vec<Decompressor<'static>>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Decodes frames for one thread.
 pub(crate) struct Decoder {
-    zstd: Decompressor<'static>,
+    /// Taken out only when it is dropped.
+    zstd: Option<Decompressor<'static>>,
     opened: Vec<u8>,
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        let zstd = self.zstd.take();
+        // A thread that ends has no place for it any more.
+        let _ = IDLE.try_with(|idle| {
+            let mut idle = idle.borrow_mut();
+            if idle.len() < IDLE_MAX {
+                idle.extend(zstd);
+            }
+        });
+    }
 }
 
 impl Decoder {
     pub(crate) fn new() -> Result<Self, VaultError> {
-        let zstd = Decompressor::new().map_err(|_| VaultError::Crypto("start the decompressor"))?;
-        Ok(Self { zstd, opened: Vec::new() })
+        let idle = IDLE.with_borrow_mut(Vec::pop);
+        let zstd = idle.map_or_else(Decompressor::new, Ok);
+        let zstd = zstd.map_err(|_| VaultError::Crypto("start the decompressor"))?;
+        Ok(Self { zstd: Some(zstd), opened: Vec::new() })
     }
 
     /// The decoded size of a frame, from its header.
@@ -128,7 +153,12 @@ impl Decoder {
                 if !key.open(header.counter, &associated, sealed, &mut self.opened) {
                     return Err(wrong("the seal of a frame does not hold"));
                 }
-                match self.zstd.decompress_to_buffer(&self.opened, out) {
+                match self
+                    .zstd
+                    .as_mut()
+                    .expect("there until the drop")
+                    .decompress_to_buffer(&self.opened, out)
+                {
                     Ok(length) if length == out.len() => {}
                     _ => return Err(wrong("a frame does not decompress")),
                 }

@@ -117,20 +117,20 @@ impl Inner {
     /// Looks up where something can be read. If the index does not know, it is brought up to date once, and then the
     /// packs that no segment names are looked at: a lost index must not lose a point.
     pub(crate) fn find(&self, id: &Id) -> Result<Option<(PackId, Location)>, VaultError> {
-        if let Some(found) = self.find_known(id) {
+        if let Some(found) = self.find_known(id)? {
             return Ok(Some(found));
         }
         self.refresh_to_read()?;
-        if let Some(found) = self.find_known(id) {
+        if let Some(found) = self.find_known(id)? {
             return Ok(Some(found));
         }
         self.adopt_packs()?;
-        Ok(self.find_known(id))
+        self.find_known(id)
     }
 
-    pub(crate) fn find_known(&self, id: &Id) -> Option<(PackId, Location)> {
+    pub(crate) fn find_known(&self, id: &Id) -> Result<Option<(PackId, Location)>, VaultError> {
         let index = self.index();
-        index.find(id).map(|place| (index.pack(place.pack).id, place))
+        Ok(index.find(id)?.map(|place| (index.pack(place.pack).id, place)))
     }
 
     /// Takes packs into the index that no segment names. Done once for an open vault.
@@ -141,7 +141,7 @@ impl Inner {
         }
         for (pack, size) in self.unindexed_packs()? {
             match self.get_pack_listing(pack, size) {
-                Ok(listing) => self.index_mut().add(&listing, false),
+                Ok(listing) => self.index_mut().add(&listing, false)?,
                 // An abandoned or damaged pack that nobody may need; verify reports what is needed.
                 Err(error) if error.is_damage() => {}
                 Err(VaultError::Bucket(
@@ -228,10 +228,10 @@ impl Inner {
         self.refresh_to_read()?;
         let places: Vec<_> = {
             let index = self.index();
-            let places = index.places_of(id).map(|place| (index.pack(place.pack), place));
+            let places = index.places_of(id)?.into_iter();
             places
-                .filter(|(facts, _)| facts.id != pack && !facts.dead)
-                .map(|(facts, place)| (facts.id, place))
+                .map(|place| (index.pack(place.pack).id, place))
+                .filter(|(other, _)| *other != pack)
                 .collect()
         };
         for (pack, place) in places {
@@ -242,6 +242,29 @@ impl Inner {
         }
         Err(gone(pack))
     }
+}
+
+/// Names the packs in a segment that none names.
+pub(crate) fn rebuild_index(inner: &Inner) -> Result<u64, VaultError> {
+    inner.refresh()?;
+    let mut listings = Vec::new();
+    for (pack, size) in inner.unindexed_packs()? {
+        let object = pack.object();
+        let listed = inner.get_pack_listing(pack, size).and_then(|listing| {
+            let digest = *blake3::hash(&inner.bucket.get(&object)?).as_bytes();
+            Ok(PackListing { digest, ..listing })
+        });
+        match listed {
+            Ok(listing) => listings.push(listing),
+            Err(error) if error.is_damage() => {}
+            Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if !listings.is_empty() {
+        inner.publish_segment([0; 16], &listings)?;
+    }
+    Ok(listings.len() as u64)
 }
 
 /// A pack that the index names and the store does not have.

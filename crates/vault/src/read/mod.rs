@@ -12,7 +12,7 @@ mod walk;
 
 pub(crate) use decode::{Decoder, PackOpener};
 pub use disk::DiskReader;
-pub(crate) use fetch::Caches;
+pub(crate) use fetch::{Caches, rebuild_index};
 pub use restore::RestoreStats;
 pub(crate) use restore::restore_disk;
 pub(crate) use verify::verify;

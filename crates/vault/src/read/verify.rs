@@ -301,7 +301,7 @@ impl ReachCheck<'_> {
         }
         let index = self.inner.index();
         let mut named = true;
-        for place in index.places_of(id).filter(|place| !index.pack(place.pack).dead) {
+        for place in index.places_of(id)? {
             let facts = index.pack(place.pack);
             let wrong = self
                 .bad

@@ -357,7 +357,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             } else {
                 let id = Id::of(&run.inner.block_key, block);
                 node.set(slot, Some(id));
-                match run.fresh.probe(run.inner, id) {
+                match run.fresh.probe(run.inner, id)? {
                     Probe::New => new = Some(id),
                     Probe::OfThisRun => self.stats.blocks_reused += 1,
                     Probe::Stored(pack) => {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
+use crate::VaultError;
 use crate::format::{Id, PackId, PackListing};
 use crate::index::IdSet;
 use crate::inner::{Inner, lock};
@@ -33,18 +34,18 @@ impl Fresh {
     }
 
     /// Asks for a block and claims it if it is new.
-    pub(crate) fn probe(&self, inner: &Inner, id: Id) -> Probe {
+    pub(crate) fn probe(&self, inner: &Inner, id: Id) -> Result<Probe, VaultError> {
         let mut shard = lock(self.shard(&id));
         if shard.contains(&id) {
-            return Probe::OfThisRun;
+            return Ok(Probe::OfThisRun);
         }
         // Looked up while the shard is held: what leaves the shard is in the index before it leaves.
         let index = inner.index();
-        if let Some(place) = index.home(&id) {
-            return Probe::Stored(index.pack(place.pack).id);
+        if let Some(place) = index.home(&id)? {
+            return Ok(Probe::Stored(index.pack(place.pack).id));
         }
         shard.insert(id);
-        Probe::New
+        Ok(Probe::New)
     }
 
     /// Forgets what a published segment names.

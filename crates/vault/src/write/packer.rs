@@ -13,9 +13,9 @@ use crate::format::{
 use crate::inner::{Inner, create_new};
 use crate::read::{Decoder, PackOpener};
 
-/// When a pack of blocks is closed: 16 MiB, so that two workers and two uploads stay within 64 MiB.
+/// When a pack of blocks is closed: 12 MiB, so that two workers and two uploads stay within 48 MiB.
 pub(crate) const DATA_PACK_BYTES_TARGET: usize =
-    if cfg!(coffre_sim) { 1000 } else { 16 * 1024 * 1024 };
+    if cfg!(coffre_sim) { 1000 } else { 12 * 1024 * 1024 };
 /// When a pack of nodes is closed: 4 MiB.
 pub(crate) const NODE_PACK_BYTES_TARGET: usize =
     if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };

@@ -48,7 +48,7 @@ impl NodeWriter {
         }
         let home = {
             let index = inner.index();
-            index.home(&id).map(|place| index.pack(place.pack).id)
+            index.home(&id)?.map(|place| index.pack(place.pack).id)
         };
         if let Some(pack) = home {
             self.relied.insert(pack);

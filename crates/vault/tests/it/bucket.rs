@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::thread;
 
-use coffre_vault::bucket::{self, Bucket, BucketError, Created, FolderBucket, MemoryBucket};
+use coffre_vault::bucket::{
+    self, Bucket, BucketError, Created, FolderBucket, MemoryBucket, Object,
+};
 
 fn contract(bucket: &dyn Bucket) {
     assert_eq!(bucket.list("").unwrap(), []);
@@ -106,6 +108,56 @@ fn a_folder_shows_nothing_that_is_not_an_object() {
     assert_eq!(bucket.list("").unwrap(), []);
     assert_eq!(bucket.create("link", b"x").unwrap(), Created::Exists);
     assert_eq!(bucket.size("link").unwrap(), None);
+}
+
+/// A store that breaks one rule.
+#[derive(Debug)]
+struct Liar(MemoryBucket, &'static str);
+
+impl Bucket for Liar {
+    fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError> {
+        if self.1 == "overwrites" {
+            self.0.delete(key)?;
+        }
+        let created = self.0.create(key, data)?;
+        Ok(if self.1 == "says new" { Created::New } else { created })
+    }
+    fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
+        self.0.get(key)
+    }
+    fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {
+        match self.0.get_range(key, offset, length) {
+            Err(BucketError::OutOfRange { .. }) if self.1 == "short reads" => Ok(Vec::new()),
+            other => other,
+        }
+    }
+    fn size(&self, key: &str) -> Result<Option<u64>, BucketError> {
+        self.0.size(key)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
+        if self.1 == "lists late" { Ok(Vec::new()) } else { self.0.list(prefix) }
+    }
+    fn delete(&self, key: &str) -> Result<(), BucketError> {
+        if self.1 == "keeps" { Ok(()) } else { self.0.delete(key) }
+    }
+}
+
+#[test]
+fn the_probe_passes_good_stores_and_refuses_liars() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = uuid::Uuid::from_u128(7);
+    let good = FolderBucket::open(folder.path()).unwrap();
+    assert!(bucket::probe(&good, run).unwrap() > 10);
+    assert_eq!(good.list("").unwrap(), []);
+    for lie in ["overwrites", "says new", "short reads", "lists late", "keeps"] {
+        let liar = Liar(MemoryBucket::new(), lie);
+        assert!(
+            matches!(bucket::probe(&liar, run), Err(bucket::ProbeError::Unfit { .. })),
+            "{lie}"
+        );
+        let made = coffre_vault::Vault::create(Arc::new(liar), &crate::support::passphrase());
+        assert!(matches!(made, Err(coffre_vault::VaultError::UnfitStore { .. })), "{lie}");
+    }
 }
 
 #[test]

@@ -166,6 +166,12 @@ fn a_lost_index_loses_no_point() {
         "{:?}",
         report.damage
     );
+    // The index can be made whole again.
+    let healed = copy(&bucket);
+    let whole = open(&healed).unwrap();
+    assert!(whole.rebuild_index().unwrap() > 0);
+    assert_eq!(whole.rebuild_index().unwrap(), 0);
+    assert_eq!(whole.verify(VerifyScope::All, &NoProgress).unwrap().damage, []);
     // The next backup goes on; it must not count on packs that no segment names.
     let image = Image::new(truth[1].1.clone());
     backup(&vault, Uuid::from_u128(9), &image, None).unwrap();

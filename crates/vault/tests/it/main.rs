@@ -6,4 +6,5 @@ mod damage;
 mod faults;
 mod keys;
 mod round_trip;
+mod samples;
 mod support;

@@ -30,7 +30,7 @@ fn random_changes(noise: &mut Noise, data: &mut Vec<u8>) -> Vec<Extent> {
         }
         changed.push(Extent { offset: offset as u64, length: length as u64 });
     }
-    if noise.next() % 4 == 0 {
+    if noise.next().is_multiple_of(4) {
         let grow = noise.next() as usize % (40 * BLOCK);
         let old = data.len();
         data.resize(old + grow, 0);
@@ -54,7 +54,7 @@ proptest! {
         for round in 0..4u128 {
             let id = Uuid::from_u128(round + 1);
             let changed = if round == 0 { Vec::new() } else { random_changes(&mut noise, &mut image.data) };
-            let since = history.last().filter(|_| noise.next() % 4 != 0).map(|(id, _)| (*id, changed.as_slice()));
+            let since = history.last().filter(|_| !noise.next().is_multiple_of(4)).map(|(id, _)| (*id, changed.as_slice()));
             backup(&vault, id, &image, since).unwrap();
             history.push((id, image.data.clone()));
         }

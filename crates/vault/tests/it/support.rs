@@ -199,7 +199,10 @@ pub(crate) fn mixed_image(seed: u64, blocks: usize, tail: usize) -> Vec<u8> {
                 .iter_mut()
                 .enumerate()
                 .for_each(|(n, byte)| *byte = ((n / 7 + at) % 251) as u8),
-            3 => noise.fill(&mut block[..100.min(tail.max(100))]),
+            3 => {
+                let some = block.len().min(100);
+                noise.fill(&mut block[..some]);
+            }
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! What is where: the index in memory, filled from the index segments.
+//! What is where: the index, filled from the index segments; large ones are kept in files beside the process.
 //!
 //! The index is disposable; it is rebuilt from the segments, and the segments from the packs. Each pack is in one of
 //! three states: usable, condemned (a collector will delete it; readable still, but nothing new may count on it) or
@@ -7,6 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
+mod table;
+
+use std::io;
+
+use table::PlaceTable;
+
+use crate::VaultError;
 use crate::format::{Frame, Id, PackId, PackListing};
 
 /// Identities are keyed hashes, uniform already: eight bytes of one are its hash.
@@ -59,9 +66,7 @@ pub(crate) struct PackFacts {
 pub(crate) struct Index {
     packs: Vec<PackFacts>,
     numbers: HashMap<PackId, u32>,
-    places: IdMap<Location>,
-    /// Further places of identities that are in `places` already; few.
-    copies: IdMap<Vec<Location>>,
+    places: PlaceTable,
     /// Segments that were taken in, by object key.
     pub(crate) segments: HashSet<String>,
     /// Segments that cannot be read, and why.
@@ -72,13 +77,21 @@ pub(crate) struct Index {
 
 impl Index {
     /// Takes in a pack and all that is in it. A pack that is known already is left as it is.
-    pub(crate) fn add(&mut self, listing: &PackListing, indexed: bool) {
+    ///
+    /// # Errors
+    /// If the file of a large index cannot be written.
+    pub(crate) fn add(&mut self, listing: &PackListing, indexed: bool) -> Result<(), VaultError> {
         if let Some(number) = self.numbers.get(&listing.pack) {
             let facts = &mut self.packs[*number as usize];
             facts.indexed |= indexed;
-            return;
+            return Ok(());
         }
-        let Ok(number) = u32::try_from(self.packs.len()) else { return };
+        let limit = u64::from(u32::MAX);
+        let number = u32::try_from(self.packs.len()).map_err(|_| VaultError::Limit {
+            what: "the number of packs",
+            found: limit + 1,
+            limit,
+        })?;
         self.numbers.insert(listing.pack, number);
         self.packs.push(PackFacts {
             id: listing.pack,
@@ -91,16 +104,10 @@ impl Index {
             for (part, id) in (0u8..).zip(&frame.ids) {
                 let place =
                     Location { pack: number, offset: frame.offset, bytes: frame.bytes, part };
-                match self.places.entry(*id) {
-                    std::collections::hash_map::Entry::Vacant(vacant) => {
-                        vacant.insert(place);
-                    }
-                    std::collections::hash_map::Entry::Occupied(_) => {
-                        self.copies.entry(*id).or_default().push(place)
-                    }
-                }
+                self.places.insert(*id, place).map_err(unusable)?;
             }
         }
+        Ok(())
     }
 
     /// Whether a segment needs no reading any more.
@@ -109,41 +116,43 @@ impl Index {
     }
 
     /// Where something can be read; prefers packs that stay.
-    pub(crate) fn find(&self, id: &Id) -> Option<Location> {
-        self.home(id).or_else(|| self.places_of(id).find(|place| !self.pack(place.pack).dead))
+    pub(crate) fn find(&self, id: &Id) -> Result<Option<Location>, VaultError> {
+        let places = self.places_of(id)?;
+        let stays = places.iter().find(|place| self.stays(place));
+        Ok(stays.or_else(|| places.first()).copied())
     }
 
     /// Where something is that new points may count on: in a pack that a segment names and nobody condemned.
-    pub(crate) fn home(&self, id: &Id) -> Option<Location> {
-        self.places_of(id).find(|place| {
-            let pack = self.pack(place.pack);
-            pack.indexed && !pack.condemned && !pack.dead
-        })
+    pub(crate) fn home(&self, id: &Id) -> Result<Option<Location>, VaultError> {
+        Ok(self.places_of(id)?.into_iter().find(|place| self.stays(place)))
     }
 
-    /// All places of an identity, dead ones too.
-    pub(crate) fn places_of(&self, id: &Id) -> impl Iterator<Item = Location> + '_ {
-        let first = self.places.get(id).copied();
-        let more = if self.copies.is_empty() { None } else { self.copies.get(id) };
-        first.into_iter().chain(more.into_iter().flatten().copied())
+    fn stays(&self, place: &Location) -> bool {
+        let pack = self.pack(place.pack);
+        pack.indexed && !pack.condemned
+    }
+
+    /// All places of an identity in packs that are not deleted.
+    pub(crate) fn places_of(&self, id: &Id) -> Result<Vec<Location>, VaultError> {
+        let mut places = self.places.get(id).map_err(unusable)?;
+        places.retain(|place| !self.pack(place.pack).dead);
+        Ok(places)
     }
 
     /// The frames of a pack as far as the index knows them. Looks at everything; only for packs that lost their
     /// directory.
-    pub(crate) fn frames_of(&self, number: u32) -> Vec<Frame> {
+    pub(crate) fn frames_of(&self, number: u32) -> Result<Vec<Frame>, VaultError> {
         let mut frames: BTreeMap<(u32, u32), BTreeMap<u8, Id>> = BTreeMap::new();
-        let firsts = self.places.iter().map(|(id, place)| (id, *place));
-        let copies = self
-            .copies
-            .iter()
-            .flat_map(|(id, places)| places.iter().map(move |place| (id, *place)));
-        for (id, place) in firsts.chain(copies).filter(|(_, place)| place.pack == number) {
-            frames.entry((place.offset, place.bytes)).or_default().insert(place.part, *id);
-        }
+        let visited = self.places.visit(|id, place| {
+            if place.pack == number {
+                frames.entry((place.offset, place.bytes)).or_default().insert(place.part, id);
+            }
+        });
+        visited.map_err(unusable)?;
         let frames = frames.into_iter();
-        frames
+        Ok(frames
             .map(|((offset, bytes), ids)| Frame { offset, bytes, ids: ids.into_values().collect() })
-            .collect()
+            .collect())
     }
 
     pub(crate) fn pack(&self, number: u32) -> &PackFacts {
@@ -183,4 +192,8 @@ impl Index {
             }
         }
     }
+}
+
+fn unusable(source: io::Error) -> VaultError {
+    VaultError::IndexFile { source }
 }
