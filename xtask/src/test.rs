@@ -11,8 +11,11 @@ use crate::places::Places;
 use crate::setup;
 use crate::steps::{Steps, call, output};
 
-/// Tests in targets with these prefixes run a whole journey on a real machine. They run last and one at a time.
-const JOURNEYS: [&str; 2] = ["e2e", "journey"];
+/// Tests in targets with this prefix run a whole journey on a real machine. They run last and one at a time.
+const JOURNEYS: &str = "e2e";
+
+/// What is built besides the default: the simulator of the vault.
+const FEATURES: [&str; 2] = ["--features", "coffre-testkit/simulator"];
 
 /// What all of it may take from a clean clone on two cores.
 const BUDGET: Duration = Duration::from_secs(30 * 60);
@@ -27,7 +30,7 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     }
     steps.run("format", || call(&mut places.cargo(&["fmt", "--all", "--check"])))?;
     let build = ["build", "--workspace", "--all-targets", "--locked"];
-    steps.run("build", || call(&mut places.cargo(&build)))?;
+    steps.run("build", || call(places.cargo(&build).args(FEATURES)))?;
     steps.run("guests", || call(places.command("guests/build.sh").arg("--warm")))?;
     steps.run("rules", || {
         let rules = [
@@ -58,8 +61,10 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
         )
     })?;
     steps.run("examples in the documentation", || call(tests(places).arg("--doc")))?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    steps.run("lints", || call(&mut places.cargo(&clippy)))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
+    steps.run("lints", || {
+        call(places.cargo(&clippy).args(FEATURES).args(["--", "-D", "warnings"]))
+    })?;
     if !journeys.is_empty() {
         let az = steps.run("Azure command line", || az::find_or_install(places))?;
         steps.run("journeys", || {
@@ -86,7 +91,9 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
 }
 
 fn tests(places: &Places) -> Command {
-    places.cargo(&["test", "--workspace", "--locked", "--quiet"])
+    let mut cargo = places.cargo(&["test", "--workspace", "--locked", "--quiet"]);
+    cargo.args(FEATURES);
+    cargo
 }
 
 /// Names of the journeys, and of all other integration tests.
@@ -101,7 +108,7 @@ fn test_targets(places: &Places) -> (Vec<String>, Vec<String>) {
         .collect();
     names.sort();
     names.dedup();
-    names.into_iter().partition(|name| JOURNEYS.iter().any(|prefix| name.starts_with(prefix)))
+    names.into_iter().partition(|name| name.starts_with(JOURNEYS))
 }
 
 /// What git says of the files; a test that writes into the repository shows here.

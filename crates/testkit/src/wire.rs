@@ -41,6 +41,7 @@ impl Lines {
         loop {
             match UnixStream::connect(path) {
                 Ok(stream) => {
+                    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
                     return Ok(Lines { stream: BufReader::new(stream), line: Vec::new() });
                 }
                 Err(error) if Instant::now() > deadline => {
