@@ -92,21 +92,29 @@ impl Notice {
     }
 
     /// Why a job failed: what happened, what to do, and the code.
-    pub fn job_error(error: &JobError) -> Self {
+    pub fn job_error(view: &View, error: &JobError) -> Self {
+        let (title, action) = view.error(error.code);
+        // What the job's own error adds to the catalogue is kept.
+        let action = if error.recommendation == error.code.recommendation() {
+            action
+        } else {
+            error.recommendation.clone()
+        };
         Self {
             tone: Tone::Bad,
-            title: Some(error.code.title().to_owned()),
-            lines: vec![error.message.clone(), error.recommendation.clone()],
+            title: Some(title),
+            lines: vec![error.message.clone(), action],
             code: Some(error.code.azure()),
         }
     }
 
     /// A use-case's no: what is wrong, what to do, and the code.
-    pub fn refusal(refusal: &Refusal) -> Self {
+    pub fn refusal(view: &View, refusal: &Refusal) -> Self {
+        let (title, action) = view.error(refusal.code);
         Self {
             tone: Tone::Bad,
-            title: Some(refusal.code.title().to_owned()),
-            lines: vec![refusal.message.clone(), refusal.code.recommendation().to_owned()],
+            title: Some(title),
+            lines: vec![refusal.message.clone(), action],
             code: Some(refusal.code.azure()),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use coffre_control::ErrorCode;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
@@ -68,6 +69,15 @@ impl Lang {
         best.1
     }
 
+    /// The source of its texts for errors; English has them from the catalogue itself.
+    fn error_source(self) -> Option<&'static str> {
+        match self {
+            Self::En => None,
+            Self::Es => Some(include_str!("../locales/es/errors.ftl")),
+            Self::Fr => Some(include_str!("../locales/fr/errors.ftl")),
+        }
+    }
+
     /// The source of its texts.
     pub(crate) fn source(self) -> &'static str {
         match self {
@@ -80,13 +90,15 @@ impl Lang {
 
 static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 3]> = LazyLock::new(|| {
     Lang::ALL.map(|lang| {
-        let resource = FluentResource::try_new(lang.source().to_owned())
-            .expect("the texts are part of the program and a test parses them");
         let id: LanguageIdentifier = lang.tag().parse().expect("a tag of our own");
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
         // Values are isolated by `<bdi>` in the templates; marks in the text would be copied.
         bundle.set_use_isolating(false);
-        bundle.add_resource(resource).expect("no key twice; a test looks");
+        for source in [Some(lang.source()), lang.error_source()].into_iter().flatten() {
+            let resource = FluentResource::try_new(source.to_owned())
+                .expect("the texts are part of the program and a test parses them");
+            bundle.add_resource(resource).expect("no key twice; a test looks");
+        }
         bundle
     })
 });
@@ -138,6 +150,18 @@ pub fn text(lang: Lang, key: &str, values: &[(&str, Value<'_>)]) -> String {
     text.into_owned()
 }
 
+/// Title of an error and what to do about it; in English when the language lacks them.
+pub fn error(lang: Lang, code: ErrorCode) -> (String, String) {
+    let bundle = &BUNDLES[lang as usize];
+    let translated = || {
+        let message = bundle.get_message(code.azure())?;
+        let (title, action) = (message.value()?, message.get_attribute("action")?.value());
+        let write = |pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned();
+        Some((write(title), write(action)))
+    };
+    translated().unwrap_or_else(|| (code.title().to_owned(), code.recommendation().to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +185,26 @@ mod tests {
     #[test]
     fn texts_parse_without_a_key_twice() {
         LazyLock::force(&BUNDLES);
+    }
+
+    #[test]
+    fn every_error_has_its_words_in_every_language() {
+        for lang in [Lang::Es, Lang::Fr] {
+            for &code in ErrorCode::ALL {
+                let (title, action) = error(lang, code);
+                let file = format!("locales/{}/errors.ftl", lang.tag());
+                assert_ne!(title, code.title(), "{code} is missing in {file}");
+                assert_ne!(action, code.recommendation(), "{code} is missing in {file}");
+                assert!(action.ends_with('.') && !title.ends_with('.'), "{code} in {file}");
+            }
+            let lines = lang.error_source().unwrap().lines();
+            for key in lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+                let known = key.trim() == ".action" || ErrorCode::from_azure(key).is_some();
+                assert!(known, "{lang:?}: {key} is no error code");
+            }
+        }
+        let code = ErrorCode::Conflict;
+        assert_eq!(error(Lang::En, code), (code.title().into(), code.recommendation().into()));
     }
 
     #[test]

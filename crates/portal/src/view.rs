@@ -1,7 +1,7 @@
 //! What every page is given: who looks at it, in which language and colours, and how values are
 //! written for them.
 
-use coffre_control::{Action, Caller};
+use coffre_control::{Action, Caller, ErrorCode};
 use jiff::Timestamp;
 
 use crate::format;
@@ -104,6 +104,11 @@ impl View {
         other: impl Into<Value<'a>>,
     ) -> String {
         i18n::text(self.lang, key, &[(name, value.into()), (other_name, other.into())])
+    }
+
+    /// Title of an error and what to do about it.
+    pub fn error(&self, code: ErrorCode) -> (String, String) {
+        i18n::error(self.lang, code)
     }
 
     /// A whole number.

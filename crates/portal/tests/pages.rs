@@ -295,6 +295,14 @@ async fn pages_speak_the_language_of_the_reader() {
         }
     }
     let mut browser = Browser::signed_in(&world).await;
+    browser.language = "fr";
+    let failed = world.jobs().into_iter().find(|job| job.error.is_some()).unwrap();
+    browser
+        .get(&format!("/portal/jobs/{}", failed.id))
+        .await
+        .has("Les systèmes de fichiers n’ont pas pu être figés")
+        .has("Démontez ou réparez")
+        .has("UserErrorFsFreezeFailed");
     let chosen = [("lang", "es"), ("theme", "dark"), ("next", "/portal/jobs")];
     assert_eq!(
         browser.post("/portal/preferences", &chosen).await.is(303).location(),

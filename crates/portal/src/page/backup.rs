@@ -102,7 +102,10 @@ async fn page(
             id: id.to_string(),
             name: &read.item.vm_name,
             vault: &read.vault.name,
-            refused: refusal.as_ref().filter(|_| !about_date).map(Notice::refusal),
+            refused: refusal
+                .as_ref()
+                .filter(|_| !about_date)
+                .map(|refusal| Notice::refusal(view, refusal)),
             wrong_date: refusal
                 .as_ref()
                 .filter(|_| about_date)

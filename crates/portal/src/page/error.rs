@@ -86,7 +86,7 @@ struct ErrorPage<'a> {
 /// The page for a problem.
 pub(crate) fn error_page(view: &View, problem: &Problem) -> Response {
     let (heading, notice) = match problem {
-        Problem::Refused(refusal) => (refusal.code.title().to_owned(), Notice::refusal(refusal)),
+        Problem::Refused(refusal) => (view.error(refusal.code).0, Notice::refusal(view, refusal)),
         Problem::NoPage | Problem::NoMethod => {
             (view.t("error-no-page"), Notice::new(Tone::Info, [view.t("error-no-page-text")]))
         }

@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use coffre_control::Action;
 use coffre_control::id::ItemId;
 use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint};
 use coffre_control::port::JobFilter;
 use coffre_control::usecase::{ItemView, get_item_by_id, undelete_item};
+use coffre_control::{Action, ErrorCode};
 
 use crate::az::AzCommand;
 use crate::inventory::region_label;
@@ -169,16 +169,17 @@ fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {
     }
     let error = item.last_backup.as_ref().and_then(|last| last.error.as_ref());
     if let Some(error) = error {
-        let title = format!("{}: {}", view.t("item-last-failed"), error.code.title());
-        notices.push(Notice::job_error(error).titled(title));
+        let title = format!("{}: {}", view.t("item-last-failed"), view.error(error.code).0);
+        notices.push(Notice::job_error(view, error).titled(title));
     }
     // What made the last backup fail is often what the pre-check says too.
     let said = |code: &str| error.is_some_and(|error| error.code.azure() == code);
     for detail in item.health.details().iter().filter(|detail| !said(&detail.code)) {
-        notices.push(
-            Notice::new(Tone::Warn, [detail.message.clone(), detail.recommendation.clone()])
-                .titled(detail.title.clone()),
-        );
+        let (title, action) = match ErrorCode::from_azure(&detail.code) {
+            Some(code) => view.error(code),
+            None => (detail.title.clone(), detail.recommendation.clone()),
+        };
+        notices.push(Notice::new(Tone::Warn, [detail.message.clone(), action]).titled(title));
     }
     notices
 }

@@ -152,15 +152,14 @@ fn live<'a>(view: &'a View, found: &Found) -> Live<'a> {
 }
 
 fn notices(view: &View, job: &Job) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = job.error.iter().map(Notice::job_error).collect();
+    let mut notices: Vec<Notice> =
+        job.error.iter().map(|error| Notice::job_error(view, error)).collect();
     for warning in &job.warnings {
+        let (title, action) = view.error(warning.code);
         notices.push(
-            Notice::new(
-                Tone::Warn,
-                [warning.message.clone(), warning.code.recommendation().to_owned()],
-            )
-            .titled(warning.code.title())
-            .coded(warning.code),
+            Notice::new(Tone::Warn, [warning.message.clone(), action])
+                .titled(title)
+                .coded(warning.code),
         );
     }
     if !job.state.is_ended() && job.attempt > 0 {

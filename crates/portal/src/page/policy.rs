@@ -92,7 +92,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: Wish, refusal: Option<Re
             id: id.to_string(),
             name: &item.vm_name,
             heading: view.t(heading),
-            refused: refusal.as_ref().map(Notice::refusal),
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             policies: policy_choices(view, &policies, wished),
             az: az(view, [command(&found)]),
         },

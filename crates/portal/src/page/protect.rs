@@ -217,7 +217,8 @@ async fn page(app: &App, view: &View, id: VmId, wish: Wish, refusal: Option<Refu
                 ErrorCode::InvalidResourceName | ErrorCode::VaultNameAlreadyInUse
             )
         });
-    let refused = refusal.as_ref().filter(|_| !about_name).map(Notice::refusal);
+    let refused =
+        refusal.as_ref().filter(|_| !about_name).map(|refusal| Notice::refusal(view, refusal));
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
         log(refusal);
         status_of(refusal)

@@ -153,7 +153,7 @@ async fn page(
             consistency: status(view, words::consistency(point.consistency)),
             reason: &point.consistency_reason,
             size: view.bytes(point.size_bytes),
-            refused: refusal.as_ref().map(Notice::refusal),
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             accounts: usable
                 .iter()
                 .map(|account| AccountChoice {

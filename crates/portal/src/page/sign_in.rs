@@ -73,7 +73,7 @@ pub(crate) async fn sign_in(
         }
         Err(refusal) => {
             log(&refusal);
-            let notice = Some(Notice::refusal(&refusal));
+            let notice = Some(Notice::refusal(&view, &refusal));
             html_with(status_of(&refusal), &SignIn { view: &view, notice, name: &name, next })
         }
     }

@@ -104,7 +104,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: &Wish, refusal: Option<R
             section: "items",
             id: id.to_string(),
             name: &item.vm_name,
-            refused: refusal.as_ref().map(Notice::refusal),
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             may_keep,
             may_delete,
             delete_chosen: wish.data == "delete" || !may_keep,

@@ -158,7 +158,7 @@ async fn page(
             ),
             immutability: view.t(words::immutability(vault.immutability)),
             created: view.time(vault.created),
-            refused: refusal.as_ref().map(Notice::refusal),
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             may_change: view.may(Action::WriteVault),
             may_protect,
             may_delete: view.may(Action::DeleteVault) && items.is_empty(),

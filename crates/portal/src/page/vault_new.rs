@@ -166,7 +166,10 @@ async fn page(app: &App, view: &View, form: VaultForm, refusal: Option<Refusal>)
         &VaultNew {
             view,
             section: "vaults",
-            refused: refusal.as_ref().filter(|_| !at_field).map(Notice::refusal),
+            refused: refusal
+                .as_ref()
+                .filter(|_| !at_field)
+                .map(|refusal| Notice::refusal(view, refusal)),
             wrong_name,
             wrong_group,
             wrong_region,

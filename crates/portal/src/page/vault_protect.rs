@@ -125,7 +125,7 @@ async fn page(
             view,
             section: "vaults",
             vault: &vault,
-            refused: refusal.as_ref().map(Notice::refusal),
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             policies: policy_choices(view, &policies, first(&fields, "policy")),
             vms,
             any_free: !free.is_empty(),
