@@ -2,7 +2,7 @@
 //! everything in it, to look at pages while working on them. Sign in as `ann` with the secret
 //! `correct horse`. `--fresh` shows an installation after its first run.
 
-#[path = "../tests/world/mod.rs"]
+#[path = "../tests/it/world/mod.rs"]
 mod world;
 
 use std::error::Error;

@@ -138,55 +138,67 @@ async fn page(
         log(refusal);
         status_of(refusal)
     });
-    let sent = |name| fields.map_or("", |fields| first(fields, name));
-    let usable: Vec<StorageAccount> =
+    let groups = groups.into_iter().map(|group| group.name).collect();
+    let accounts: Vec<StorageAccount> =
         accounts.into_iter().filter(|it| it.region == found.vault.region).collect();
-    html_with(
-        status_code,
-        &RestorePage {
-            view,
-            section: "items",
-            item: item.to_string(),
-            point: point.id.to_string(),
-            name: &found.item.vm_name,
-            time: view.time_exact(point.time),
-            consistency: status(view, words::consistency(point.consistency)),
-            reason: &point.consistency_reason,
-            size: view.bytes(point.size_bytes),
-            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
-            accounts: usable
-                .iter()
-                .map(|account| AccountChoice {
-                    name: account.name.clone(),
-                    label: format!("{} – {}", account.name, account.folder),
-                    chosen: account.name == sent("account"),
-                })
-                .collect(),
-            disks: disks(view, &point, fields),
-            target: match sent("target") {
-                "" if usable.is_empty() => "new-vm",
-                "" => "folder",
-                target => target,
-            },
-            groups: groups
-                .into_iter()
-                .map(|group| GroupChoice {
-                    chosen: match sent("vm_group") {
-                        "" => group.name.eq_ignore_ascii_case(&found.item.vm_group),
-                        wished => group.name == wished,
-                    },
-                    name: group.name,
-                })
-                .collect(),
-            new_name: match sent("vm_name") {
-                "" => format!("{}-restored", found.item.vm_name),
-                wished => wished.to_owned(),
-            },
-            vm_present: found.vm.as_ref().is_some_and(|vm| vm.missing_since.is_none()),
-            vm_notice: vm_notice(view, &found),
-            az: az(view, commands(&found, &point, usable.first())),
+    let asked = Asked { fields, refused: refusal.as_ref().map(|it| Notice::refusal(view, it)) };
+    html_with(status_code, &filled(view, &found, &point, &accounts, groups, asked))
+}
+
+/// What the form held when it was sent, and why it came back.
+struct Asked<'a> {
+    fields: Option<&'a [(String, String)]>,
+    refused: Option<Notice>,
+}
+
+fn filled<'a>(
+    view: &'a View,
+    found: &'a ItemView,
+    point: &'a RecoveryPoint,
+    accounts: &[StorageAccount],
+    groups: Vec<String>,
+    asked: Asked<'a>,
+) -> RestorePage<'a> {
+    let sent = |name| asked.fields.map_or("", |fields| first(fields, name));
+    let account = |account: &StorageAccount| AccountChoice {
+        name: account.name.clone(),
+        label: format!("{} – {}", account.name, account.folder),
+        chosen: account.name == sent("account"),
+    };
+    let group = |name: String| GroupChoice {
+        chosen: match sent("vm_group") {
+            "" => name.eq_ignore_ascii_case(&found.item.vm_group),
+            wished => name == wished,
         },
-    )
+        name,
+    };
+    RestorePage {
+        view,
+        section: "items",
+        item: found.item.id.to_string(),
+        point: point.id.to_string(),
+        name: &found.item.vm_name,
+        time: view.time_exact(point.time),
+        consistency: status(view, words::consistency(point.consistency)),
+        reason: &point.consistency_reason,
+        size: view.bytes(point.size_bytes),
+        accounts: accounts.iter().map(account).collect(),
+        disks: disks(view, point, asked.fields),
+        target: match sent("target") {
+            "" if accounts.is_empty() => "new-vm",
+            "" => "folder",
+            target => target,
+        },
+        groups: groups.into_iter().map(group).collect(),
+        new_name: match sent("vm_name") {
+            "" => format!("{}-restored", found.item.vm_name),
+            wished => wished.to_owned(),
+        },
+        vm_present: found.vm.as_ref().is_some_and(|vm| vm.missing_since.is_none()),
+        vm_notice: vm_notice(view, found),
+        az: az(view, commands(found, point, accounts.first())),
+        refused: asked.refused,
+    }
 }
 
 fn disks(

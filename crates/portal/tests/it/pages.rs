@@ -1,16 +1,12 @@
 //! Every page that can be reached: it is there, it is well formed, it says what it should, and
 //! nothing in it is markup that we did not write.
 
-#![allow(clippy::unwrap_used)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::world::browser::{Browser, Page};
+use crate::world::html;
+use crate::world::*;
 use coffre_control::model::*;
-use world::browser::{Browser, Page};
-use world::html;
-use world::*;
 
 /// Visits everything that links and forms lead to. Returns the pages by address.
 async fn crawl(browser: &mut Browser) -> BTreeMap<String, Page> {

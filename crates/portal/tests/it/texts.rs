@@ -1,7 +1,5 @@
 //! Every text is there in every language, with the same values, and none is left over.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,14 @@
+//! The portal as a browser meets it, in process.
+//!
+//! * [`pages`] – every page: there, sound, in three languages, with markup in every name
+//! * [`guard`] – who gets in, and which forms count
+//! * [`forms`] – every form: what it does, and how it says no
+//! * [`texts`] – the catalogues
+
+#![allow(clippy::unwrap_used)]
+
+mod forms;
+mod guard;
+mod pages;
+mod texts;
+mod world;
