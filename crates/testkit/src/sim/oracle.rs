@@ -137,7 +137,8 @@ impl Oracle {
     }
 
     fn segment_created(&mut self, key: &str) -> Result<(), Violation> {
-        let sealed = self.store.object(key).unwrap_or_default();
+        // Gone again within the same step.
+        let Some(sealed) = self.store.object(key) else { return Ok(()) };
         let listed = self.vault.inspect_segment(key, &sealed);
         let listed =
             listed.map_err(|what| violated("I2 segments are whole", format!("{key}: {what}")))?;
@@ -173,7 +174,7 @@ impl Oracle {
 
     fn decided(&mut self, key: &str, world: &World) -> Result<(), Violation> {
         let Some(point) = point_of("rp/", key) else { return Ok(()) };
-        let sealed = self.store.object(key).unwrap_or_default();
+        let Some(sealed) = self.store.object(key) else { return Ok(()) };
         let roots = self.vault.inspect_decision(key, &sealed);
         let roots =
             roots.map_err(|what| violated("I3 commits are whole", format!("{key}: {what}")))?;

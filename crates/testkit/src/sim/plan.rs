@@ -72,7 +72,7 @@ impl Plan {
         let shared = chance.chance(1, 4);
         for _ in 0..2 + chance.below(3) {
             let role = Role::Writer { item: chance.index(items), shared };
-            let rounds = 2 + small(&mut chance, 4);
+            let rounds = 1 + small(&mut chance, 4);
             add(&mut chance, role, rounds);
         }
         for _ in 0..1 + chance.below(3) {
@@ -93,7 +93,19 @@ impl Plan {
                 add(&mut chance, role, rounds);
             }
         }
-        let faults = draw_faults(&mut chance, actors.len());
+        let mut faults = draw_faults(&mut chance, actors.len());
+        let collects = |actor: &ActorPlan| matches!(actor.role, Role::Collector { .. });
+        if !faults.is_empty()
+            && chance.chance(1, 12)
+            && let Some(actor) = actors.iter().position(collects)
+        {
+            // One listing that lies is noticed or does no harm; that several lie in the same way is for the probe of
+            // the store to find.
+            let changes = 1 + u16::try_from(chance.below(60)).expect("a small number");
+            let operation = small(&mut chance, 120);
+            faults.retain(|fault| (fault.actor, fault.operation) != (actor, operation));
+            faults.push(Fault { actor, operation, kind: FaultKind::StaleList(changes) });
+        }
         Self { seed, actors, faults }
     }
 }

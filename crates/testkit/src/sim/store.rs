@@ -31,7 +31,7 @@ pub enum FaultKind {
     /// The process dies and half of the object is there under its name. Only a store that breaks its promise (a file
     /// system without barriers) does this, so it is drawn for packs only, where nothing refers to the half yet.
     Torn,
-    /// A listing is what it was that many changes ago.
+    /// The next listing of decisions is what it was that many changes ago: a store that breaks its promise.
     StaleList(u16),
 }
 
@@ -69,12 +69,14 @@ enum Write {
 struct ActorState {
     operations: u32,
     dead: bool,
+    /// How stale the next listing of decisions is.
+    stale: u16,
     /// Since it died; a dead actor must come to its end by itself.
     refused: u32,
 }
 
 /// Lines of one page of a listing.
-const PAGE: usize = 6;
+const PAGE: usize = 16;
 
 /// After so many refused operations a dead actor is taken to loop for ever.
 const REFUSED_MAX: u32 = 10_000;
@@ -291,7 +293,11 @@ impl Inner {
         let state = &mut self.actors[actor];
         let operation = state.operations;
         state.operations += 1;
-        self.faults.get(&(actor, operation)).copied()
+        let fault = self.faults.get(&(actor, operation)).copied();
+        if let Some(FaultKind::StaleList(changes)) = fault {
+            state.stale = changes;
+        }
+        fault
     }
 
     fn refuse(&mut self, actor: usize) {
@@ -478,13 +484,15 @@ impl Bucket for ActorBucket {
         let mut listed: Vec<Object> = Vec::new();
         loop {
             let after = listed.last().map(|object| object.key.clone());
-            let page = self.read("list", prefix, |inner, fault| {
-                let stale =
-                    if let Some(FaultKind::StaleList(changes)) = fault { changes } else { 0 };
+            let page = self.read("list", prefix, |inner, _| {
+                let stale = if prefix == "rp/" { inner.actors[self.actor].stale } else { 0 };
                 let rest = inner.listing(prefix, stale).into_iter();
                 let rest =
                     rest.filter(|object| after.as_ref().is_none_or(|after| object.key > *after));
                 let page: Vec<_> = rest.take(PAGE).collect();
+                if prefix == "rp/" && page.len() < PAGE {
+                    inner.actors[self.actor].stale = 0;
+                }
                 let length = page.len() as u64;
                 Ok((page, length))
             })?;

@@ -47,7 +47,7 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Looks. `known` is what was read before: decisions and deletions never change.
+    /// Looks. `known` is what was read before: decisions and deletions never change. The order of the lists matters.
     ///
     /// A store lists page by page, so a point that is committed meanwhile may be missed although one that follows it is
     /// seen. What cannot be right is looked at again before it is believed to be the store's fault.
@@ -65,10 +65,9 @@ impl Census {
 
     fn look(inner: &Inner, known: Option<&Self>) -> Result<(Self, Vec<Uuid>), VaultError> {
         let mut census = Self::default();
-        let receipts = inner.bucket.list(RECEIPTS)?;
-        let receipts =
-            receipts.iter().filter_map(|listed| point_of(RECEIPTS, &listed.key)).collect();
+        let mut receipts = Vec::new();
         if mistake(Mutant::CommitsBeforeIntents) {
+            receipts = list_receipts(inner)?;
             census.list_decisions(inner, known)?;
         }
         if !mistake(Mutant::DeletionsListedLast) {
@@ -76,6 +75,9 @@ impl Census {
         }
         census.list_intents(inner)?;
         if !mistake(Mutant::CommitsBeforeIntents) {
+            // A writer leaves a receipt before it removes its intent. So a point whose intent is gone must be in both
+            // of these lists, and one list alone that is not up to date is noticed.
+            receipts = list_receipts(inner)?;
             census.list_decisions(inner, known)?;
         }
         if mistake(Mutant::DeletionsListedLast) {
@@ -192,6 +194,11 @@ impl Census {
             self.intents.values().filter(|(point, _)| !self.decided.contains_key(point));
         undecided.flat_map(|(_, roots)| roots.clone()).collect()
     }
+}
+
+fn list_receipts(inner: &Inner) -> Result<Vec<Uuid>, VaultError> {
+    let listed = inner.bucket.list(RECEIPTS)?;
+    Ok(listed.iter().filter_map(|listed| point_of(RECEIPTS, &listed.key)).collect())
 }
 
 fn roots(disks: &[DiskRecord]) -> Vec<Root> {
