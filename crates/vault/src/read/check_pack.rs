@@ -16,6 +16,8 @@ pub(super) struct PackReport {
     pub(super) whole: Option<(u64, String)>,
     /// With `whole`: no frame of it can be read.
     pub(super) unreadable: bool,
+    /// The collector took it away while we looked: no damage by itself, only where something still needs it.
+    pub(super) collected: bool,
     /// Damaged frames: offset and what.
     pub(super) frames: Vec<(u32, String)>,
 }
@@ -39,7 +41,13 @@ pub(super) fn check_pack(
     let object = pack.object();
     let bytes = match inner.bucket.get(&object) {
         Ok(bytes) => bytes,
-        Err(BucketError::NotFound { .. }) => return unreadable(report, 0, "the pack is missing"),
+        Err(BucketError::NotFound { .. }) => {
+            // What is deleted was condemned before, and what was needed of it was moved and published before that.
+            inner.refresh_to_read()?;
+            let facts = inner.index().pack(number).clone();
+            report.collected = facts.dead || facts.condemned;
+            return unreadable(report, 0, "the pack is missing");
+        }
         Err(error) => return Err(error.into()),
     };
     report.bytes = bytes.len() as u64;

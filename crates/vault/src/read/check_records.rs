@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::verify::Findings;
 use crate::VaultError;
+use crate::bucket::{BucketError, Object};
 use crate::crypto::{SlotFile, slot_key};
 use crate::format::{
     ActiveRecord, CommittedRecord, PendingRecord, PreviousPoint, ROOT_KEY, RecordKind, RootFile,
@@ -20,6 +21,8 @@ pub(super) fn check_records(
 ) -> Result<Vec<CommittedRecord>, VaultError> {
     check_root(inner, findings)?;
     check_slots(inner, findings)?;
+    // Listed before the decisions: a point that is committed meanwhile has a decision in the later list.
+    let receipts = inner.bucket.list("rp-seen/")?;
     let mut live = Vec::new();
     let mut digests = HashMap::new();
     for object in inner.bucket.list("rp/")? {
@@ -39,8 +42,8 @@ pub(super) fn check_records(
             Err(error) => findings.take(error, Some(point))?,
         }
     }
-    check_history(&live, &digests, findings);
-    check_receipts(inner, &digests, findings)?;
+    check_history(inner, &live, &digests, findings)?;
+    check_receipts(inner, &receipts, &digests, findings)?;
     let mut deleted = Vec::new();
     for object in inner.bucket.list("rp-deleted/")? {
         let point = point_of(&object.key, "rp-deleted/");
@@ -75,6 +78,8 @@ fn check_slots(inner: &Inner, findings: &mut Findings) -> Result<(), VaultError>
     for object in inner.bucket.list("keys/")? {
         let bytes = match inner.bucket.get(&object.key) {
             Ok(bytes) => bytes,
+            // Removed after it was listed.
+            Err(BucketError::NotFound { .. }) => continue,
             Err(error) => {
                 findings.take(error.into(), None)?;
                 continue;
@@ -100,15 +105,36 @@ fn is_foreign(inner: &Inner, slot: &SlotFile) -> bool {
     slot.vault != inner.root.vault && !as_ours.is_whole(&inner.keyring)
 }
 
+/// Whether a decision is as somebody says it is. Listings may have been made page by page while points were committed,
+/// so one that is not in them is looked for again.
+fn is_decided(
+    inner: &Inner,
+    digests: &HashMap<Uuid, [u8; 32]>,
+    point: Uuid,
+    digest: &[u8; 32],
+) -> Result<bool, VaultError> {
+    if let Some(found) = digests.get(&point) {
+        return Ok(found == digest);
+    }
+    match inner.decision(point) {
+        Ok(Some(Decision::Committed(committed))) => Ok(committed.1 == *digest),
+        Ok(Some(Decision::Aborted) | None) => Ok(false),
+        // Reported where the decisions were read.
+        Err(error) if error.is_damage() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Each point names the one before it: one that is gone or replaced is seen by its successor.
 fn check_history(
+    inner: &Inner,
     points: &[CommittedRecord],
     digests: &HashMap<Uuid, [u8; 32]>,
     findings: &mut Findings,
-) {
+) -> Result<(), VaultError> {
     for record in points {
         if let Some(PreviousPoint { point, digest }) = &record.previous
-            && digests.get(point) != Some(digest)
+            && !is_decided(inner, digests, *point, digest)?
         {
             findings.add(
                 &decision_key(*point),
@@ -118,22 +144,24 @@ fn check_history(
             );
         }
     }
+    Ok(())
 }
 
 /// Each receipt needs its decision: the newest point has no successor that would miss it.
 fn check_receipts(
     inner: &Inner,
+    receipts: &[Object],
     digests: &HashMap<Uuid, [u8; 32]>,
     findings: &mut Findings,
 ) -> Result<(), VaultError> {
-    for object in inner.bucket.list("rp-seen/")? {
+    for object in receipts {
         let Some(point) = point_of(&object.key, "rp-seen/") else {
             findings.add(&object.key, 0, "an object of a name that does not belong here", None);
             continue;
         };
         match inner.receipt(point) {
             Ok(Some(receipt)) if receipt.point == point => {
-                if digests.get(&point) != Some(&receipt.digest) {
+                if !is_decided(inner, digests, point, &receipt.digest)? {
                     findings.add(
                         &decision_key(point),
                         0,

@@ -12,6 +12,7 @@ use super::{BaseTree, Decoder, LeafWalk};
 use crate::bucket::BucketError;
 use crate::crypto::Capability;
 use crate::format::{BLOCK, BLOCK_BYTES, CommittedRecord, Id, LEAF_BYTES};
+use crate::index::Location;
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
 use crate::{Advance, Progress, VaultError};
@@ -67,6 +68,15 @@ impl Findings {
         let key = (object.to_owned(), offset, what.to_owned());
         if self.0.len() < FINDINGS_MAX || self.0.contains_key(&key) {
             self.0.entry(key).or_default().extend(point);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for ((object, offset, what), points) in other.0 {
+            self.add(&object, offset, &what, None);
+            if let Some(known) = self.0.get_mut(&(object, offset, what)) {
+                known.extend(points);
+            }
         }
     }
 
@@ -127,6 +137,9 @@ pub(crate) fn verify(
             let record = inner.live_point(point)?.ok_or(VaultError::UnknownPoint(point))?;
             report.points = 1;
             verify_point(inner, &record, progress, &mut report, &mut findings)?;
+            if !findings.0.is_empty() && inner.is_deleted(point)? {
+                return Err(VaultError::UnknownPoint(point));
+            }
         }
     }
     report.damage = findings.into_damage();
@@ -156,7 +169,9 @@ fn verify_all(
             bad.insert((number, frame), (u64::from(frame), what));
         }
         if let Some((offset, what)) = pack.whole {
-            findings.add(&object, offset, &what, None);
+            if !pack.collected {
+                findings.add(&object, offset, &what, None);
+            }
             if pack.unreadable {
                 bad_packs.insert(number, (offset, what));
             }
@@ -164,15 +179,20 @@ fn verify_all(
     }
     let mut clean = BTreeSet::new();
     for record in &points {
+        let mut found = Findings::default();
         let mut check = ReachCheck {
             inner,
             record,
             bad: &bad,
             bad_packs: &bad_packs,
-            findings,
+            findings: &mut found,
             clean: &mut clean,
         };
         check.run()?;
+        // A point that was deleted while we looked may have been collected as well.
+        if found.0.is_empty() || !inner.is_deleted(record.point)? {
+            findings.merge(found);
+        }
         if progress.cancelled() {
             return Err(VaultError::Cancelled);
         }
@@ -300,31 +320,21 @@ impl ReachCheck<'_> {
             return Ok(false);
         }
         let index = self.inner.index();
-        let mut named = true;
-        for place in index.places_of(id)? {
-            let facts = index.pack(place.pack);
-            let wrong = self
-                .bad
-                .get(&(place.pack, place.offset))
-                .or_else(|| self.bad_packs.get(&place.pack));
-            match wrong {
-                None if facts.indexed => return Ok(true),
-                None => {
-                    self.findings.add(
-                        &facts.id.object(),
-                        0,
-                        "no index segment names this pack",
-                        Some(self.record.point),
-                    );
-                    named = false;
-                }
-                Some((at, what)) => {
-                    self.findings.add(&facts.id.object(), *at, what, Some(self.record.point));
-                    named = false;
-                }
-            }
+        let places = index.places_of(id)?;
+        let wrong = |place: &Location| {
+            let frame = self.bad.get(&(place.pack, place.offset));
+            frame.or_else(|| self.bad_packs.get(&place.pack))
+        };
+        if places.iter().any(|place| wrong(place).is_none() && index.pack(place.pack).indexed) {
+            return Ok(true);
         }
-        Ok(named)
+        for place in &places {
+            let object = index.pack(place.pack).id.object();
+            let (at, what) = wrong(place)
+                .map_or((0, "no index segment names this pack"), |(at, what)| (*at, what));
+            self.findings.add(&object, at, what, Some(self.record.point));
+        }
+        Ok(false)
     }
 }
 
