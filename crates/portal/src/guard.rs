@@ -50,7 +50,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(pair) => pair,
         Err(problem) => return with_headers(problem.status().into_response(), true),
     };
-    let mut response = match admit(&view, &path, request).await {
+    let mut response = match admit(&app, &view, &path, request).await {
         Ok(request) => next.run(request).await,
         Err(refused) => refused,
     };
@@ -98,9 +98,9 @@ async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, 
 }
 
 /// Lets the request through to its page, with the view beside it, or answers in its place.
-async fn admit(view: &View, path: &str, request: Request) -> Result<Request, Response> {
+async fn admit(app: &App, view: &View, path: &str, request: Request) -> Result<Request, Response> {
     let mut request = if *request.method() == Method::POST {
-        checked_post(view, request).await?
+        checked_post(app, view, request).await?
     } else {
         request
     };
@@ -126,9 +126,9 @@ async fn admit(view: &View, path: &str, request: Request) -> Result<Request, Res
 }
 
 /// Refuses a POST that no form of ours can have sent.
-async fn checked_post(view: &View, request: Request) -> Result<Request, Response> {
+async fn checked_post(app: &App, view: &View, request: Request) -> Result<Request, Response> {
     let refused = || Problem::forged().into_response();
-    if !comes_from_here(request.headers()) {
+    if !comes_from_here(request.headers(), &app.given.public_url) {
         return Err(refused());
     }
     let (parts, body) = request.into_parts();
@@ -149,20 +149,20 @@ async fn checked_post(view: &View, request: Request) -> Result<Request, Response
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// What browsers say about where a request comes from, when they say it.
-fn comes_from_here(headers: &HeaderMap) -> bool {
+/// What browsers say about where a request comes from, when they say it. Ours is the host that was
+/// asked, and the public address when something in between asks under another name.
+fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {
     let header = |name: &HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
     let site = header(&HeaderName::from_static("sec-fetch-site"));
     if site.is_some_and(|site| site != "same-origin") {
         return false;
     }
-    match (header(&ORIGIN), header(&HOST)) {
-        (None, _) => true,
-        (Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
-        }
-        (Some(_), None) => false,
-    }
+    let Some(origin) = header(&ORIGIN) else { return true };
+    let same_host = |host: &str| {
+        origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
+    };
+    header(&HOST).is_some_and(same_host)
+        || origin.eq_ignore_ascii_case(public_url.trim_end_matches('/'))
 }
 
 fn with_headers(mut response: Response, page: bool) -> Response {
@@ -204,13 +204,15 @@ mod tests {
             (&[("host", "a:1"), ("origin", "https://a:1")], true),
             (&[("host", "a:1"), ("origin", "https://A:1")], true),
             (&[("host", "a:1"), ("origin", "https://a:2")], false),
+            (&[("host", "a:1"), ("origin", "https://public.test")], true),
+            (&[("host", "a:1"), ("origin", "http://public.test")], false),
             (&[("host", "a:1"), ("origin", "null")], false),
             (&[("origin", "https://a:1")], false),
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "same-site")], false),
             (&[("sec-fetch-site", "cross-site")], false),
         ] {
-            assert_eq!(comes_from_here(&headers(sent)), ours, "{sent:?}");
+            assert_eq!(comes_from_here(&headers(sent), "https://public.test/"), ours, "{sent:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use coffre_control::model::JobStatus;
 use coffre_control::port::JobFilter;
 use jiff::SignedDuration;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
@@ -13,8 +14,8 @@ use crate::page::prelude::*;
 use crate::table::JobTable;
 use crate::words;
 
-/// Rows that one page shows at most.
-const ROWS_MAX: u32 = 500;
+/// Jobs that the list reaches back to at most, on all its pages.
+const JOBS_MAX: u32 = 2000;
 /// Days that the list reaches back when nobody says.
 const DAYS: &str = "7";
 
@@ -37,6 +38,7 @@ struct Jobs<'a> {
     operations: Vec<Choice>,
     days: Vec<Choice>,
     table: JobTable<'a>,
+    pager: Pager<'a>,
     none: Empty,
     az: AzLines<'a>,
 }
@@ -58,6 +60,9 @@ pub(crate) struct Filter {
     /// How many days back; `all` = since ever.
     #[serde(default)]
     days: String,
+    /// Counted from 1.
+    #[serde(default)]
+    page: String,
 }
 
 /// `GET /portal/jobs`.
@@ -79,7 +84,7 @@ pub(crate) async fn show(
         statuses,
         operation: (!filter.operation.is_empty()).then(|| filter.operation.clone()),
         from: days_of(&filter).map(|days| view.now - SignedDuration::from_hours(24 * days)),
-        limit: Some(ROWS_MAX),
+        limit: Some(JOBS_MAX),
         ..JobFilter::default()
     };
     let (mut jobs, inventory) = app
@@ -88,6 +93,8 @@ pub(crate) async fn show(
         })
         .await?;
     jobs.retain(is_backup_job);
+    let pager = Pager::new(&view, address(&filter), &filter.page, jobs.len());
+    let shown = jobs.iter().skip(pager.skipped()).take(PAGE_ROWS);
     let commands = inventory.vaults.iter().map(|vault| {
         let mut command = AzCommand::new("backup job list")
             .option("--resource-group", &vault.group)
@@ -104,7 +111,8 @@ pub(crate) async fn show(
         statuses: status_choices(&view, &filter),
         operations: operation_choices(&view, &filter),
         days: day_choices(&view, &filter),
-        table: JobTable::new(&view, &jobs),
+        table: JobTable::new(&view, shown),
+        pager,
         none: if no_filter {
             empty(&view, "jobs-none", "jobs-none-text")
         } else {
@@ -112,6 +120,14 @@ pub(crate) async fn show(
         },
         az: az(&view, commands),
     })
+}
+
+/// The list as it is narrowed, ready for `page=…`.
+fn address(filter: &Filter) -> String {
+    let word = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let (status, operation, days) =
+        (word(&filter.status), word(&filter.operation), word(&filter.days));
+    format!("/portal/jobs?status={status}&operation={operation}&days={days}&")
 }
 
 fn days_of(filter: &Filter) -> Option<i64> {
