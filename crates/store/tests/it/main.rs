@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, helpers among them")]
 
 mod file;
+mod frozen;
 mod guards;
 mod jobs;
 mod journey;
