@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use coffre_fabric::agent::AgentClient;
 use coffre_fabric::qemu::{Boot, DiskDefinition, MachineDefinition, QemuConfig, QemuFabric};
+use coffre_fabric::qmp::QmpError;
 use coffre_fabric::{
     AgentState, Consistency, Fabric, FabricError, FreezeWish, ImageFormat, Machine, OsType,
     PowerState, Release, SnapshotReport, SnapshotRequest, Stop,
 };
 use coffre_testkit::{Guest, Guests, Machine as Vm, Scribbler};
 use common::host::{NO_FREEZE, changed, read_all};
-use common::{run, text, wait_until};
+use common::{noise, run, text, wait_until};
 use uuid::Uuid;
 
 const FREEZE: FreezeWish = FreezeWish { ask: true, timeout: Duration::from_secs(30) };
@@ -255,4 +257,24 @@ fn coffre_boots_a_guest_and_the_guest_shuts_down_when_asked() {
     machine.start().unwrap();
     machine.stop(Stop::Now).unwrap();
     assert_eq!(machine.info().unwrap().power, PowerState::Stopped);
+}
+
+#[test]
+fn programs_run_and_files_move_through_the_agent() {
+    let guest = Guarded::new(Guest::Tiny);
+    let mut agent = AgentClient::connect(&guest.vm.agent_socket()).unwrap();
+    agent.sync(Duration::from_secs(30)).unwrap();
+    let within = Duration::from_secs(60);
+    let script = ["-c", "cat; echo bad >&2; exit 3"];
+    let output = agent.exec("/bin/sh", &script, b"in and out", within).unwrap();
+    assert_eq!(output.exit_code, Some(3));
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"in and out"[..], &b"bad\n"[..]));
+    let bytes = noise(11, 700_001);
+    agent.write_file("/tmp/file", &bytes).unwrap();
+    assert!(agent.read_file("/tmp/file", 1 << 20).unwrap() == bytes);
+    assert!(agent.read_file("/tmp/file", 300_000).unwrap() == bytes[..300_000]);
+    let missing = agent.read_file("/missing", 10).unwrap_err();
+    assert!(missing.refusal().is_some(), "{missing}");
+    let endless = agent.exec("/bin/sleep", &["30"], b"", Duration::from_millis(300));
+    assert!(matches!(endless, Err(QmpError::Timeout { .. })), "{endless:?}");
 }
