@@ -149,18 +149,17 @@ impl Inner {
         origin: [u8; 16],
         packs: &[PackListing],
     ) -> Result<u64, VaultError> {
-        let segment = Segment { origin, packs: packs.to_vec() };
         let key = format!("index/{}", Uuid::from_bytes(crate::crypto::random()?).simple());
         let sealed = seal_record(
             &self.keyring,
             &self.vault,
             RecordKind::Segment,
             &key,
-            &segment.to_bytes(),
+            &Segment::write(origin, packs),
         )?;
         create_new(&*self.bucket, &key, &sealed)?;
         let mut index = self.index_mut();
-        for pack in &segment.packs {
+        for pack in packs {
             index.add(pack, true)?;
         }
         index.segments.insert(key);

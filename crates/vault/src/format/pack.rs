@@ -262,3 +262,79 @@ pub(crate) fn parse_trailer(trailer: &[u8], pack_bytes: u64) -> Result<(u64, usi
     }
     Ok((offset as u64, bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header() -> impl Strategy<Value = PackHeader> {
+        let sealed = any::<(u32, [u8; 32], [u8; 16])>().prop_map(|(generation, enc, tag)| {
+            let mut wrapped = [7; WRAPPED_BYTES];
+            wrapped[..16].copy_from_slice(&tag);
+            KeyEntry::Sealed { generation, enc, wrapped }
+        });
+        let derived = any::<[u8; 32]>().prop_map(|salt| KeyEntry::Derived { salt });
+        let keys = proptest::collection::vec(prop_oneof![sealed, derived], 0..5);
+        (any::<(bool, u32, [u8; 16], [u8; 16])>(), keys).prop_map(
+            |((data, group, vault, pack), keys)| {
+                let kind = if data { Seal::Data } else { Seal::Node };
+                PackHeader { kind, group, vault, pack: PackId(pack), keys }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_reads_back_and_no_part_of_it_does(header in header()) {
+            let mut bytes = Vec::new();
+            header.write(&mut bytes);
+            prop_assert_eq!(bytes.len(), header.length());
+            prop_assert_eq!(&PackHeader::parse(&bytes).unwrap(), &header);
+            for cut in 0..bytes.len() {
+                prop_assert!(PackHeader::parse(&bytes[..cut]).is_err());
+            }
+        }
+
+        /// A changed header is refused or another header; never a panic, never more keys than there is room for.
+        #[test]
+        fn a_changed_header_does_no_harm(header in header(), at in any::<usize>(), byte: u8) {
+            let mut bytes = Vec::new();
+            header.write(&mut bytes);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok(parsed) = PackHeader::parse(&bytes) {
+                prop_assert!(parsed.keys.len() <= header.keys.len());
+            }
+        }
+
+        #[test]
+        fn a_frame_header_reads_back(parts in 1u8..=16, key: u16, counter: u64, cut in 0u32..1000, meaning: [u8; 16]) {
+            let raw_bytes = u32::from(parts) * u32::try_from(BLOCK_BYTES).unwrap();
+            let sealed_bytes = raw_bytes - cut + u32::try_from(TAG_BYTES).unwrap();
+            let header = FrameHeader { codec: Codec::Zstd, parts, key, counter, raw_bytes, sealed_bytes, meaning };
+            prop_assert_eq!(FrameHeader::parse(&header.to_bytes(), Seal::Data).unwrap(), header);
+            prop_assert_eq!(FrameHeader::parse(&header.to_bytes(), Seal::Node).is_ok(), false);
+            let raw = FrameHeader { codec: Codec::Raw, ..header };
+            prop_assert_eq!(FrameHeader::parse(&raw.to_bytes(), Seal::Data).is_ok(), cut == 0);
+        }
+
+        #[test]
+        fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size: u64) {
+            let _ = PackHeader::parse(&bytes);
+            let _ = FrameHeader::parse(&bytes, Seal::Data);
+            let _ = FrameHeader::parse(&bytes, Seal::Node);
+            let _ = parse_trailer(&bytes, size);
+        }
+    }
+
+    #[test]
+    fn a_trailer_must_end_where_the_pack_does() {
+        let mut bytes = Vec::new();
+        write_trailer(&mut bytes, 100, 50);
+        assert_eq!(parse_trailer(&bytes, 166).unwrap(), (100, 50));
+        for size in [0, 165, 167, u64::MAX] {
+            assert!(parse_trailer(&bytes, size).is_err());
+        }
+    }
+}

@@ -117,3 +117,41 @@ pub(crate) fn open_record(
     }
     Ok(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_record_opens_only_as_what_it_was_sealed_as() {
+        let keyring = Keyring::generate().unwrap();
+        let (vault, kind, key) = ([1; 16], RecordKind::Pending, "pending/x");
+        let sealed = seal_record(&keyring, &vault, kind, key, b"text").unwrap();
+        let open = |vault: &[u8; 16], kind, key: &str, sealed: &[u8]| {
+            open_record(&keyring, vault, kind, key, sealed)
+        };
+        assert_eq!(open(&vault, kind, key, &sealed).unwrap().as_slice(), b"text");
+        assert!(open(&[2; 16], kind, key, &sealed).is_err());
+        assert!(open(&vault, RecordKind::Decision, key, &sealed).is_err());
+        assert!(open(&vault, kind, "pending/y", &sealed).is_err());
+        for bit in 0..sealed.len() * 8 {
+            let mut bad = sealed.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&vault, kind, key, &bad).is_err(), "bit {bit}");
+        }
+        for cut in 0..sealed.len() {
+            assert!(open(&vault, kind, key, &sealed[..cut]).is_err());
+        }
+        let again = seal_record(&keyring, &vault, kind, key, b"text").unwrap();
+        assert_ne!(sealed, again);
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let keyring = Keyring::generate().unwrap();
+            prop_assert!(open_record(&keyring, &[0; 16], RecordKind::Decision, "rp/x", &bytes).is_err());
+        }
+    }
+}

@@ -88,11 +88,12 @@ fn parse_frames(wire: &mut Wire<'_>) -> Result<Vec<Frame>, Malformed> {
 }
 
 impl Segment {
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut out = self.origin.to_vec();
-        let count = u32::try_from(self.packs.len()).expect("a writer keeps the limit of packs");
+    /// The plain form of a segment of these packs.
+    pub(crate) fn write(origin: [u8; 16], packs: &[PackListing]) -> Vec<u8> {
+        let mut out = origin.to_vec();
+        let count = u32::try_from(packs.len()).expect("a writer keeps the limit of packs");
         out.extend_from_slice(&count.to_le_bytes());
-        for pack in &self.packs {
+        for pack in packs {
             out.extend_from_slice(&pack.pack.0);
             out.extend_from_slice(&[
                 pack.kind.code(),
@@ -175,7 +176,7 @@ mod tests {
         #[test]
         fn a_segment_reads_back_and_no_part_of_it_does(origin: [u8; 16], packs in proptest::collection::vec(listing(), 0..3)) {
             let segment = Segment { origin, packs };
-            let bytes = segment.to_bytes();
+            let bytes = Segment::write(segment.origin, &segment.packs);
             prop_assert_eq!(Segment::parse(&bytes).unwrap(), segment);
             for cut in 0..bytes.len() {
                 prop_assert!(Segment::parse(&bytes[..cut]).is_err());

@@ -79,11 +79,10 @@ pub(super) fn choose(
 fn needed_bytes(view: &View, marks: &Marks) -> Vec<u64> {
     let mut frames = vec![false; view.frames.len()];
     for (rank, copies) in view.ranks() {
-        if marks.has(rank) {
-            if let Some(position) = copies.iter().find(|position| view.pack_at(**position).stays())
-            {
-                frames[view.frame_at(*position) as usize] = true;
-            }
+        if marks.has(rank)
+            && let Some(position) = copies.iter().find(|position| view.pack_at(**position).stays())
+        {
+            frames[view.frame_at(*position) as usize] = true;
         }
     }
     let mut bytes = vec![0; view.packs.len()];

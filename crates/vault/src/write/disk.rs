@@ -387,10 +387,17 @@ impl<'s, 'a> Worker<'s, 'a> {
             return Ok(());
         }
         let raw = &buffer[buffer.len() - ids.len() * BLOCK_BYTES..];
-        let (_, finished) = self.packer.add(self.shared.run.inner, ids, raw)?;
+        let inner = self.shared.run.inner;
+        let finished = self.packer.make_room(inner, ids.len(), raw.len())?;
+        self.send(finished);
+        if self.packer.wants_buffer()
+            && let Some(spare) = lock(&self.shared.spare).pop()
+        {
+            self.packer.recycle(spare);
+        }
+        self.packer.add(inner, ids, raw)?;
         self.stats.blocks_new += ids.len() as u64;
         ids.clear();
-        self.send(finished);
         Ok(())
     }
 
@@ -406,9 +413,6 @@ impl<'s, 'a> Worker<'s, 'a> {
                     self.shared.fail(error);
                 }
             }
-        }
-        if let Some(spare) = lock(&self.shared.spare).pop() {
-            self.packer.recycle(spare);
         }
     }
 }

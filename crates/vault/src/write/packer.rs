@@ -22,6 +22,11 @@ pub(crate) const NODE_PACK_BYTES_TARGET: usize =
 /// zstd level 1: about the speed of the rest of the path, and within 5 % of level 3 on disk images.
 const ZSTD_LEVEL: i32 = 1;
 
+/// Bytes of a directory without frames: count, salt and tag.
+const DIRECTORY_BYTES: usize = 4 + 32 + TAG_BYTES;
+/// Bytes of a frame in a directory, without identities.
+const FRAME_LISTING_BYTES: usize = 9;
+
 /// A pack in the making. One worker owns it.
 pub(crate) struct Packer {
     kind: Seal,
@@ -39,6 +44,8 @@ struct OpenPack {
     opener: PackOpener,
     counter: u64,
     frames: Vec<Frame>,
+    /// What the directory and the trailer will take; counted, so that the buffer never grows at the end.
+    listing_bytes: usize,
     bytes: Vec<u8>,
 }
 
@@ -74,23 +81,33 @@ impl Packer {
         }
     }
 
-    /// Adds one frame. Returns the bytes it takes, and a finished pack if it did not fit into the one before.
-    pub(crate) fn add(
+    /// Closes the pack that is open if a frame of `parts` parts and `raw_bytes` may not fit into it any more. Called
+    /// before [`Packer::add`]; what it gives is stored before anything is added, so that its buffer serves again.
+    pub(crate) fn make_room(
         &mut self,
         inner: &Inner,
-        ids: &[Id],
-        raw: &[u8],
-    ) -> Result<(usize, Option<FinishedPack>), VaultError> {
-        let longest = FRAME_HEADER_BYTES + raw.len() + TAG_BYTES;
+        parts: usize,
+        raw_bytes: usize,
+    ) -> Result<Option<FinishedPack>, VaultError> {
+        let frame = FRAME_HEADER_BYTES + raw_bytes + TAG_BYTES + FRAME_LISTING_BYTES + parts * 32;
         let target = self.target();
         let full = self.open.as_ref().is_some_and(|open| {
-            open.bytes.len() + longest + TRAILER_BYTES > target
+            open.bytes.len() + open.listing_bytes + frame > target
                 || open.frames.len() >= PACK_FRAMES_MAX
         });
-        let finished = if full { self.finish(inner)? } else { None };
+        if full { self.finish(inner) } else { Ok(None) }
+    }
+
+    /// Whether the next frame begins a pack, and there is no buffer to use again.
+    pub(crate) fn wants_buffer(&self) -> bool {
+        self.open.is_none() && self.spare.capacity() == 0
+    }
+
+    /// Adds one frame.
+    pub(crate) fn add(&mut self, inner: &Inner, ids: &[Id], raw: &[u8]) -> Result<(), VaultError> {
         if self.open.is_none() {
             let bytes = std::mem::take(&mut self.spare);
-            self.open = Some(OpenPack::begin(inner, self.kind, bytes, target)?);
+            self.open = Some(OpenPack::begin(inner, self.kind, bytes, self.target())?);
         }
         let codec = self.squeeze(raw);
         let content = match codec {
@@ -98,8 +115,7 @@ impl Packer {
             Codec::Zstd => &self.squeezed,
         };
         let open = self.open.as_mut().expect("opened above");
-        let added = open.seal_frame(inner, codec, ids, raw.len(), content)?;
-        Ok((added, finished))
+        open.seal_frame(inner, codec, ids, raw.len(), content)
     }
 
     /// Compresses into `squeezed`; raw if that saves nothing worth the decompression (one part in 64).
@@ -216,7 +232,8 @@ impl OpenPack {
         bytes.reserve(if kind == Seal::Data { target } else { 0 });
         header.write(&mut bytes);
         let opener = PackOpener::of_writer(inner.vault, kind, 0, key);
-        Ok(Self { header, opener, counter: 0, frames: Vec::new(), bytes })
+        let listing_bytes = DIRECTORY_BYTES + TRAILER_BYTES;
+        Ok(Self { header, opener, counter: 0, frames: Vec::new(), listing_bytes, bytes })
     }
 
     fn seal_frame(
@@ -226,7 +243,7 @@ impl OpenPack {
         ids: &[Id],
         raw_bytes: usize,
         content: &[u8],
-    ) -> Result<usize, VaultError> {
+    ) -> Result<(), VaultError> {
         let header = FrameHeader {
             codec,
             parts: u8::try_from(ids.len()).expect("a frame has at most 16 blocks"),
@@ -251,7 +268,8 @@ impl OpenPack {
             bytes: u32::try_from(bytes).expect("a frame is at most 1 MiB"),
             ids: ids.to_vec(),
         });
-        Ok(bytes)
+        self.listing_bytes += FRAME_LISTING_BYTES + ids.len() * 32;
+        Ok(())
     }
 }
 

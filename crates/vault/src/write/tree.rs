@@ -54,9 +54,10 @@ impl NodeWriter {
             self.relied.insert(pack);
             return Ok(Some(id));
         }
-        let (_, finished) = self.packer.add(inner, &[id], &bytes)?;
-        self.fresh.insert(id);
+        let finished = self.packer.make_room(inner, 1, bytes.len())?;
         self.store(inner, finished)?;
+        self.packer.add(inner, &[id], &bytes)?;
+        self.fresh.insert(id);
         inner.remember_node(id, node);
         Ok(Some(id))
     }
