@@ -134,6 +134,12 @@ impl Hands {
         self.note(|| {
             format!("backs up item {item} as {id}, base {:?}", base.as_ref().map(|(id, _)| id))
         });
+        if let Some((point, _)) = &base {
+            let mut world = self.world.borrow_mut();
+            world.bases_in_use.push(*point);
+            let old = world.bases_in_use.len().saturating_sub(3);
+            world.bases_in_use.drain(..old);
+        }
         let time_unix_ms = self.store.now_unix_ms();
         let mut writer =
             vault.begin_point(PointSpec { id, name: format!("item{item}"), time_unix_ms })?;
@@ -223,12 +229,17 @@ impl Hands {
     fn prune(&self, vault: &Vault, chance: &mut Rng) {
         let known: Vec<Uuid> = {
             let world = self.world.borrow();
-            world
-                .points
-                .iter()
-                .filter(|(_, point)| point.acknowledged.is_some())
-                .map(|(id, _)| *id)
-                .collect()
+            // Half of the time what hurts most: a point that somebody builds on now.
+            if !world.bases_in_use.is_empty() && chance.chance(1, 2) {
+                world.bases_in_use.clone()
+            } else {
+                world
+                    .points
+                    .iter()
+                    .filter(|(_, point)| point.acknowledged.is_some())
+                    .map(|(id, _)| *id)
+                    .collect()
+            }
         };
         let Some(id) = chance.pick(&known).copied() else {
             // Something to wait for: nothing is committed yet.

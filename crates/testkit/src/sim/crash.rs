@@ -50,7 +50,7 @@ fn script(number: u64) -> Plan {
         stays_open: chance.chance(1, 2),
         seed: chance.next(),
     });
-    Plan { seed: number, actors: actors.collect(), faults: Vec::new() }
+    Plan { seed: number, stalls: 0, actors: actors.collect(), faults: Vec::new() }
 }
 
 /// Scripts that are tried.

@@ -52,6 +52,9 @@ pub struct ActorPlan {
 pub struct Plan {
     /// Where it came from; also the chance of the schedule.
     pub seed: u64,
+    /// Of a hundred operations on records (intents, decisions, lists of the collector), so many find their process
+    /// asleep for a while before: a paused machine, a laptop that is closed.
+    pub stalls: u8,
     /// Who takes part.
     pub actors: Vec<ActorPlan>,
     /// What goes wrong.
@@ -106,7 +109,8 @@ impl Plan {
             faults.retain(|fault| (fault.actor, fault.operation) != (actor, operation));
             faults.push(Fault { actor, operation, kind: FaultKind::StaleList(changes) });
         }
-        Self { seed, actors, faults }
+        let stalls = [0, 5, 25][chance.index(3)];
+        Self { seed, stalls, actors, faults }
     }
 }
 

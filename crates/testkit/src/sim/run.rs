@@ -74,7 +74,7 @@ fn simulate(plan: &Plan, log: bool) -> Outcome {
     let mut chance = Rng::new(plan.seed ^ 0x5C4ED);
     seed_chance(chance.next());
     // One more actor cleans up in the end.
-    let store = Store::new(plan.seed, &objects, plan.actors.len() + 1, &plan.faults);
+    let store = Store::new(plan.seed, &objects, plan.actors.len() + 1, &plan.faults, plan.stalls);
     if log {
         store.keep_log();
     }
@@ -142,6 +142,10 @@ fn race(
         if running.is_empty() {
             return Ok(());
         }
+        // When all sleep, time passes until somebody wakes.
+        let awake: Vec<usize> =
+            running.iter().copied().filter(|actor| !store.is_asleep(*actor)).collect();
+        let running = if awake.is_empty() { running } else { awake };
         let total: u64 = running.iter().map(|actor| plan.actors[*actor].speed).sum();
         let mut at = if total == 0 { 0 } else { chance.below(total) };
         let mut chosen = running[0];
@@ -254,6 +258,9 @@ fn cuts(plan: &Plan) -> Vec<Plan> {
         let mut cut = plan.clone();
         cut.faults.remove(fault);
         cuts.push(cut);
+    }
+    if plan.stalls > 0 {
+        cuts.push(Plan { stalls: 0, ..plan.clone() });
     }
     for actor in 0..plan.actors.len() {
         if plan.actors[actor].rounds > 1 {

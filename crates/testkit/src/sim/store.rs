@@ -69,6 +69,8 @@ enum Write {
 struct ActorState {
     operations: u32,
     dead: bool,
+    /// Not chosen to go on before this step.
+    asleep_until: u64,
     /// How stale the next listing of decisions is.
     stale: u16,
     /// Since it died; a dead actor must come to its end by itself.
@@ -96,6 +98,8 @@ struct Inner {
     trace: u64,
     log: Option<Vec<String>>,
     chance: Rng,
+    /// Of a hundred operations on records, so many are slept before.
+    stalls: u8,
 }
 
 /// The store of one simulation.
@@ -109,6 +113,7 @@ impl Store {
         objects: &BTreeMap<String, Vec<u8>>,
         actors: usize,
         faults: &[Fault],
+        stalls: u8,
     ) -> Self {
         let now_unix_ms = 1_700_000_000_000;
         let objects = objects.iter().map(|(key, data)| {
@@ -129,6 +134,7 @@ impl Store {
             trace: seed,
             log: None,
             chance: Rng::new(seed ^ 0x5707E),
+            stalls,
         })))
     }
 
@@ -179,6 +185,12 @@ impl Store {
     /// A number that two runs share only if they did the same operations with the same outcome in the same order.
     pub(super) fn trace(&self) -> u64 {
         self.inner().trace
+    }
+
+    /// Whether the actor sleeps now.
+    pub(super) fn is_asleep(&self, actor: usize) -> bool {
+        let inner = self.inner();
+        inner.actors[actor].asleep_until > inner.steps
     }
 
     /// Whether the actor's process died.
@@ -300,6 +312,15 @@ impl Inner {
         fault
     }
 
+    /// Sends an actor to sleep before an operation on a record.
+    fn maybe_stall(&mut self, actor: usize, key: &str) {
+        let record = ["rp", "pending/", "gc/"].iter().any(|folder| key.starts_with(folder));
+        if record && self.stalls > 0 && self.chance.chance(u64::from(self.stalls), 100) {
+            let steps = 1 << (1 + self.chance.below(9));
+            self.actors[actor].asleep_until = self.steps + steps;
+        }
+    }
+
     fn refuse(&mut self, actor: usize) {
         let state = &mut self.actors[actor];
         state.dead = true;
@@ -344,6 +365,7 @@ impl ActorBucket {
         verb: &'static str,
         key: &str,
     ) -> Result<(MutexGuard<'_, Inner>, Option<FaultKind>), BucketError> {
+        self.store.inner().maybe_stall(self.actor, key);
         if self.store.is_dead(self.actor) || sys::suspend() == Resume::Dead {
             self.store.inner().refuse(self.actor);
             return Err(failed(verb, key));

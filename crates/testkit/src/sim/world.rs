@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) shared_used: BTreeMap<usize, u64>,
     /// Points whose deletion mark is in the store.
     pub(super) deleted: BTreeSet<Uuid>,
+    /// Points that somebody builds on at this moment.
+    pub(super) bases_in_use: Vec<Uuid>,
     /// What does not hold, said by an actor.
     pub(super) complaints: Vec<(&'static str, String)>,
     pub(super) done: Counts,
@@ -106,6 +108,7 @@ impl World {
             items: BTreeMap::new(),
             shared_used: BTreeMap::new(),
             deleted: BTreeSet::new(),
+            bases_in_use: Vec::new(),
             complaints: Vec::new(),
             done: Counts::default(),
         }

@@ -1,0 +1,107 @@
+//! The share of the simulations that every change pays for. The rest runs by the command of `src/bin/sim.rs`, and
+//! `docs/evidence.md` keeps the count.
+//!
+//! `SEED=17 cargo test -p coffre-testkit --features simulator --test sim` replays one seed. `COFFRE_SIM_SEEDS` says how
+//! many seeds are run instead of the default.
+
+use std::time::Duration;
+
+use coffre_testkit::sim::{
+    FaultKind, Mutant, Plan, Role, campaign, crash_everywhere, hunt, run, run_with_log, shrink,
+};
+
+/// Seeds of an ordinary test run.
+const SEEDS: u64 = 20_000;
+/// Pairs of crashes of an ordinary test run.
+const PAIRS: u64 = 5_000;
+/// A hunt that takes longer hangs.
+const HUNT: Duration = Duration::from_secs(1800);
+const THREADS: usize = 2;
+
+fn wanted(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn no_point_is_lost_whatever_fails_and_in_whatever_order() {
+    if let Ok(seed) = std::env::var("SEED") {
+        let outcome = run_with_log(&Plan::of(seed.parse().expect("SEED is a number")));
+        assert!(outcome.violation.is_none(), "{}\n{:?}", outcome.log.join("\n"), outcome.violation);
+        return;
+    }
+    let seeds = wanted("COFFRE_SIM_SEEDS", SEEDS);
+    let findings = campaign(0..seeds, THREADS);
+    assert!(findings.failures.is_empty(), "replay with SEED=: {:?}", findings.failures);
+    assert_eq!(findings.seeds, seeds);
+    // A simulation that does nothing finds nothing.
+    let counts = findings.counts;
+    assert!(counts.operations > 500 * seeds && counts.commits > 4 * seeds, "{counts:?}");
+    assert!(counts.packs_deleted > seeds && counts.bytes_rescued > 100 * seeds, "{counts:?}");
+    assert!(counts.overtaken > seeds / 4 && counts.aborted > seeds / 50, "{counts:?}");
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in [3, 40, 171] {
+        let (first, second) = (run(&Plan::of(seed)), run(&Plan::of(seed)));
+        assert_eq!((first.trace, first.counts), (second.trace, second.counts), "seed {seed}");
+        assert_ne!(first.trace, run(&Plan::of(seed + 1)).trace);
+    }
+}
+
+#[test]
+fn a_process_may_die_at_any_operation_and_nothing_needs_repair() {
+    let report = crash_everywhere(wanted("COFFRE_SIM_PAIRS", PAIRS));
+    assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+    assert!(report.singles > 2_000, "{} singles", report.singles);
+}
+
+/// Mistakes that are found within a few hundred seeds. The others take longer: `--mutants` of the command hunts all.
+const SOON: &[Mutant] = &[
+    Mutant::CommitsBeforeIntents,
+    Mutant::IntentsIgnored,
+    Mutant::MarkFromPlan,
+    Mutant::CondemnedCountsAsHome,
+    Mutant::SpareInsteadOfRescue,
+    Mutant::NoRescue,
+    Mutant::DeleteBeforeRescueIsIndexed,
+    Mutant::DoneWithoutPacks,
+    Mutant::IndexRemovedBeforeReplaced,
+    Mutant::SurvivorsForgotten,
+    Mutant::NoSecondLook,
+    Mutant::NoCondemnedCheck,
+    Mutant::NoDoneCheck,
+    Mutant::DoneBeforeCondemned,
+    Mutant::CheckBeforeIntent,
+    Mutant::NoIntent,
+    Mutant::OwnPacksUnchecked,
+    Mutant::ForeignDecisionAccepted,
+    Mutant::DeletionUnlinks,
+];
+
+#[test]
+fn mistakes_in_the_protocol_are_found() {
+    for mutant in SOON {
+        let found = hunt(*mutant, 0..1_000, THREADS, HUNT);
+        assert!(found.violation.is_some(), "{mutant:?} lives after {} seeds", found.seeds);
+    }
+    Mutant::set(None);
+}
+
+#[test]
+fn a_failing_simulation_is_made_smaller_and_still_fails() {
+    Mutant::set(Some(Mutant::NoCondemnedCheck));
+    let failing = (0..500).map(Plan::of).find(|plan| run(plan).violation.is_some());
+    let failing = failing.expect("the mistake shows within 500 seeds");
+    let small = shrink(&failing, 300);
+    let outcome = run(&small);
+    Mutant::set(None);
+    assert!(outcome.violation.is_some());
+    assert!(
+        small.actors.len() <= failing.actors.len() && small.faults.len() <= failing.faults.len()
+    );
+    let writes = small.actors.iter().any(|actor| matches!(actor.role, Role::Writer { .. }));
+    let collects = small.actors.iter().any(|actor| matches!(actor.role, Role::Collector { .. }));
+    assert!(writes && collects, "{small:#?}");
+    assert!(!small.faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleList(_))));
+}
