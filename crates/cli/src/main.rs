@@ -5,6 +5,7 @@ mod client;
 mod local;
 mod say;
 mod serve;
+mod sys;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Runs the service: API, portal and worker in one process.
     Serve(serve::ServeArgs),
+    /// Gives the administrator a new secret; the service must be stopped.
+    AdminSecret(serve::AdminSecretArgs),
     /// Prints what `az` needs to work with a service on this machine.
     AzSetup(az_setup::AzSetupArgs),
     /// Signs in to a service for the verbs below.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
 fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(args),
+        Command::AdminSecret(args) => serve::renew_admin_secret(&args),
         Command::AzSetup(args) => az_setup::run(&args),
         Command::Login(args) => client::login(args),
         Command::Group(verb) => client::run(verb, format),
@@ -125,7 +129,7 @@ mod tests {
         }
         let mut command = Cli::command();
         command.build();
-        command.debug_assert();
+        command.clone().debug_assert();
         check(&command);
     }
 

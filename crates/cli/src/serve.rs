@@ -42,6 +42,7 @@ use uuid::Uuid;
 use crate::az_setup;
 use crate::client::{SERVICE_FILE, ServiceInfo};
 use crate::say;
+use crate::sys;
 use config::Config;
 use data_dir::{DataDir, private_dir, write_public};
 use service::{Parts, Service};
@@ -81,6 +82,7 @@ enum LogFormat {
 
 /// Runs until it is asked to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    sys::give_memory_back();
     start_log(args.log);
     let config = match &args.config {
         Some(path) => Config::load(path)?,
@@ -139,6 +141,30 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     runtime.shutdown_timeout(Duration::from_secs(2));
     info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the administrator a new secret, for when the old one is lost or known to others.
+///
+/// The service must be stopped. Sign-ins with the old secret end at once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdminSecretArgs {
+    /// Data folder [default: ~/.local/share/coffre].
+    #[arg(long, env = "COFFRE_DATA")]
+    data: Option<PathBuf>,
+    /// Take the secret from this file, or write a new one to it, instead of the terminal.
+    #[arg(long)]
+    secret_file: Option<PathBuf>,
+}
+
+/// Renews the administrator's secret.
+pub(crate) fn renew_admin_secret(args: &AdminSecretArgs) -> anyhow::Result<ExitCode> {
+    let root = args.data.clone().map_or_else(DataDir::default_path, Ok)?;
+    let data = DataDir::open(&root)?;
+    let database = data.database();
+    anyhow::ensure!(database.exists(), "there was no first start on {}", root.display());
+    let db = SqliteDb::open(&database).with_context(|| format!("open {}", database.display()))?;
+    first_run::renew_secret(&db, args.secret_file.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@
 
 mod backup;
 mod blocks;
-mod crash;
+pub mod crash;
 mod failure;
 mod leftovers;
 mod metadata;

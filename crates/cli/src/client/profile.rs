@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api;
 use crate::say;
-use crate::serve::data_dir::{private_dir, write_secret};
+use crate::serve::data_dir::{folder_of, private_dir, write_secret};
 
 /// Signs in and remembers the service for the other verbs.
 ///
@@ -143,7 +143,7 @@ pub(super) fn load() -> anyhow::Result<Profile> {
 
 fn save(profile: &Profile) -> anyhow::Result<()> {
     let path = path()?;
-    private_dir(path.parent().unwrap_or(Path::new("/")))?;
+    private_dir(folder_of(&path))?;
     let text = serde_json::to_vec_pretty(profile).context("write the profile")?;
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

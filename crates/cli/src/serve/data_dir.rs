@@ -106,7 +106,7 @@ pub(crate) fn private_dir(path: &Path) -> anyhow::Result<()> {
 /// Writes a file that only the owner may read, durable when this returns, and refuses to replace
 /// one: a key that is lost cannot be had again.
 pub(crate) fn write_secret(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut file = tempfile_in(folder)?;
     file.1.write_all(content)?;
     file.1.sync_all()?;
@@ -118,13 +118,18 @@ pub(crate) fn write_secret(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Writes a public file by replacing it as a whole.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut file = tempfile_in(folder)?;
     file.1.write_all(content)?;
     file.1.set_permissions(fs::Permissions::from_mode(0o644))?;
     file.1.sync_all()?;
     fs::rename(&file.0, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// The folder that a file is in; a bare name is in the current one.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn tempfile_in(folder: &Path) -> io::Result<(PathBuf, File)> {
@@ -156,5 +161,7 @@ mod tests {
         assert_eq!(write_secret(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(folder_of(Path::new("key")), Path::new("."));
+        assert_eq!(folder_of(Path::new("a/key")), Path::new("a"));
     }
 }

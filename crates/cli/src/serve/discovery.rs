@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use coffre_control::usecase::{
-    Discovered, Discovery, list_subscriptions, record_hypervisor_away, record_vms,
+    Discovered, Discovery, list_subscriptions, purge_deleted_items, record_hypervisor_away,
+    record_vms,
 };
 use coffre_control::{Caller, Cx};
+use jiff::SignedDuration;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -18,6 +20,9 @@ pub(crate) const GROUP: &str = "local";
 /// Every so many looks, what earlier jobs left in the machines is looked for as well.
 const LOOKS_PER_CLEANING: u32 = 12;
 
+/// Operations stay readable for so long after they were made.
+const OPERATIONS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Looks again and again until the service stops.
 pub(crate) fn run(service: &Service, pause: Duration) {
     let mut looks = 0_u32;
@@ -27,9 +32,30 @@ pub(crate) fn run(service: &Service, pause: Duration) {
         looks = looks.wrapping_add(1);
         if looks.is_multiple_of(LOOKS_PER_CLEANING) {
             recover::clean_idle_machines(service);
+            tidy(service);
         }
         // A ring means work for the workers; a look is worth its time only now and then.
         sleep(service, heard, pause);
+    }
+}
+
+/// Removes what has had its time: deleted items whose days are over, and operations that nobody
+/// polls any more.
+fn tidy(service: &Service) {
+    let now = service.now();
+    let tidied = service.tx("tidy", |tx| {
+        let caller = Caller::system();
+        let ids = Uuid::now_v7;
+        let cx = Cx::new(&caller, now, &ids);
+        if let Ok(before) = now.checked_sub(OPERATIONS_KEPT) {
+            tx.delete_operations_before(before)?;
+        }
+        purge_deleted_items(tx, &cx)
+    });
+    match tidied {
+        Ok(0) => {}
+        Ok(items) => info!(items, "removing items whose deletion is due"),
+        Err(refusal) => error!(%refusal, "cannot tidy up"),
     }
 }
 

@@ -12,9 +12,10 @@ use coffre_control::usecase::{Seed, first_run, hash_secret};
 use uuid::Uuid;
 
 use super::config::Config;
-use super::data_dir::{DataDir, private_dir};
+use super::data_dir::{DataDir, private_dir, write_secret};
 use super::discovery::GROUP;
 use super::secrets;
+use crate::say;
 
 /// Name of the storage account that every subscription begins with.
 const STORAGE_ACCOUNT: &str = "staging";
@@ -23,16 +24,19 @@ pub(crate) const ADMINISTRATOR: &str = "admin";
 /// Name of the program that may do everything, for `az` and `coffre login`.
 const ADMINISTRATOR_APP: &str = "coffre-admin";
 
-/// The administrator's secret, to be shown once.
-pub(crate) struct FirstSecret(pub(crate) String);
+/// Shortest secret that is taken from a file.
+const SECRET_LETTERS_MIN: usize = 16;
 
-/// Seeds the database if it is empty. The secret comes back the first time only; what is stored
-/// is its hash.
+/// Seeds the database if it is empty, and says whether it did. Of the administrator's secret only
+/// the hash is stored; it is handed over before, since nobody could sign in if it were lost.
+///
+/// With a file the secret is taken from it, or made and written to it; else it is shown.
 pub(crate) fn seed(
     db: &dyn Db,
     config: &Config,
     data: &DataDir,
-) -> anyhow::Result<Option<FirstSecret>> {
+    secret_file: Option<&Path>,
+) -> anyhow::Result<bool> {
     let staging = config.staging.clone().unwrap_or_else(|| data.root().join("staging"));
     private_dir(&staging)?;
     let vaults = config.vaults.clone().unwrap_or_else(|| data.root().join("vaults"));
@@ -41,25 +45,80 @@ pub(crate) fn seed(
         Ok(tx.setting(coffre_control::usecase::settings::FIRST_RUN)?.is_some())
     })?;
     if done {
-        return Ok(None);
+        return Ok(false);
     }
-    let secret = secrets::make()?;
+    let secret = obtain_secret(secret_file)?;
     let now = jiff::Timestamp::now();
     let seed = new_seed(config, &absolute(&staging)?, &absolute(&vaults)?, &secret)?;
     port::tx(db, "first run", |tx| first_run(tx, seed, now)).context("seed the database")?;
-    Ok(Some(FirstSecret(secret)))
+    Ok(true)
+}
+
+/// Gives the administrator another secret. The service must not run: whoever calls holds its data
+/// folder.
+pub(crate) fn renew_secret(db: &dyn Db, secret_file: Option<&Path>) -> anyhow::Result<()> {
+    let secret = obtain_secret(secret_file)?;
+    let hashes = [hash(&secret)?, hash(&secret)?];
+    port::tx(db, "renew secret", |tx| {
+        for (name, hash) in [ADMINISTRATOR, ADMINISTRATOR_APP].into_iter().zip(&hashes) {
+            if let Some(mut principal) = tx.principal_named(name)? {
+                principal.secret_hash.clone_from(hash);
+                tx.put_principal(&mut principal)?;
+            }
+        }
+        Ok(())
+    })
+    .context("store the new secret")
+}
+
+/// A secret from the file, or a new one that is written to it or shown.
+fn obtain_secret(file: Option<&Path>) -> anyhow::Result<String> {
+    match file {
+        None => {
+            let secret = secrets::make()?;
+            // Not on stderr: that is the log, and a log is kept.
+            say::data(&format!(
+                "\n  The administrator's secret, shown only now:\n\n      {secret}\n"
+            ))
+            .context("show the administrator's secret")?;
+            Ok(secret)
+        }
+        Some(path) if path.exists() => read_secret(path),
+        Some(path) => {
+            let secret = secrets::make()?;
+            write_secret(path, format!("{secret}\n").as_bytes()).with_context(|| {
+                format!("write the administrator's secret to {}", path.display())
+            })?;
+            Ok(secret)
+        }
+    }
+}
+
+fn hash(secret: &str) -> anyhow::Result<String> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| anyhow!("no random bytes: {error}"))?;
+    Ok(hash_secret(secret, &salt))
+}
+
+fn read_secret(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let secret = text.trim();
+    anyhow::ensure!(
+        secret.len() >= SECRET_LETTERS_MIN,
+        "the secret in {} has less than {SECRET_LETTERS_MIN} letters",
+        path.display()
+    );
+    Ok(secret.to_owned())
 }
 
 fn new_seed(config: &Config, staging: &str, vaults: &str, secret: &str) -> anyhow::Result<Seed> {
     let subscription = SubscriptionId(Uuid::new_v4());
     let principal = |name: &str, kind| -> anyhow::Result<Principal> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|error| anyhow!("no random bytes: {error}"))?;
         Ok(Principal {
             id: PrincipalId(Uuid::new_v4()),
             name: name.to_owned(),
             kind,
-            secret_hash: hash_secret(secret, &salt),
+            secret_hash: hash(secret)?,
             roles: vec![Role::Owner],
             etag: 0,
         })

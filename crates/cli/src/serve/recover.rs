@@ -69,7 +69,7 @@ fn clean(service: &Service, jobs: &[Job]) {
         };
         for info in machines {
             // A job that begins meanwhile waits for the claim; one that runs keeps us out.
-            let Some(_claim) = service.claim(info.id) else { continue };
+            let Some(_claim) = service.claims.take(info.id) else { continue };
             if let Err(failure) = clean_machine(service, info.id, jobs) {
                 warn!(vm = %info.name, %failure, "cannot clean up after earlier backups");
             }

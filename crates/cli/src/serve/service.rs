@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coffre_control::Refusal;
@@ -34,8 +34,9 @@ pub(crate) struct Service {
     pub(crate) owner: Uuid,
     /// Rings when there may be something to do.
     pub(crate) bell: Bell,
+    /// Machines that a thread of this process works on.
+    pub(crate) claims: Claims,
     stopping: AtomicBool,
-    busy: Mutex<HashSet<Uuid>>,
 }
 
 /// The parts of a [`Service`] that differ from one to the other.
@@ -62,8 +63,8 @@ impl Service {
             region: parts.region,
             owner: Uuid::new_v4(),
             bell: Bell::default(),
+            claims: Claims::default(),
             stopping: AtomicBool::new(false),
-            busy: Mutex::default(),
         }
     }
 
@@ -100,28 +101,38 @@ impl Service {
         self.stopping.store(true, Ordering::Relaxed);
         self.bell.ring();
     }
+}
 
-    /// Claims a machine: nobody else of this process touches it until the claim is dropped.
-    /// `None` = somebody has it.
-    pub(crate) fn claim(&self, machine: Uuid) -> Option<Claim<'_>> {
-        self.busy().insert(machine).then_some(Claim { service: self, machine })
+/// Machines of which somebody of this process has one.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    taken: Mutex<HashSet<Uuid>>,
+}
+
+impl Claims {
+    /// Takes a machine until the claim is dropped. `None` = somebody has it.
+    pub(crate) fn take(&self, machine: Uuid) -> Option<Claim<'_>> {
+        // Two statements: a claim that is made and dropped would free what somebody else holds.
+        let free = self.taken().insert(machine);
+        free.then(|| Claim { claims: self, machine })
     }
 
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+    fn taken(&self) -> MutexGuard<'_, HashSet<Uuid>> {
         // A set is whole after every single operation.
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A machine that is ours for the moment.
+#[derive(Debug)]
 pub(crate) struct Claim<'a> {
-    service: &'a Service,
+    claims: &'a Claims,
     machine: Uuid,
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.service.busy().remove(&self.machine);
+        self.claims.taken().remove(&self.machine);
     }
 }
 
@@ -155,6 +166,18 @@ impl Bell {
 mod tests {
     use super::*;
     use std::time::Instant;
+
+    #[test]
+    fn a_machine_has_one_holder_at_a_time() {
+        let claims = Claims::default();
+        let first = claims.take(Uuid::nil());
+        assert!(first.is_some());
+        assert!(claims.take(Uuid::nil()).is_none());
+        assert!(claims.take(Uuid::nil()).is_none(), "a refused claim frees nothing");
+        assert!(claims.take(Uuid::max()).is_some());
+        drop(first);
+        assert!(claims.take(Uuid::nil()).is_some());
+    }
 
     #[test]
     fn a_ring_before_the_sleep_is_heard() {

@@ -87,7 +87,7 @@ fn drive(service: &Service, token: LeaseToken, job: &Job) {
     }
     let _claim = match job.vm {
         None => None,
-        Some(vm) => match service.claim(vm.uuid()) {
+        Some(vm) => match service.claims.take(vm.uuid()) {
             Some(claim) => Some(claim),
             None => {
                 // Somebody cleans up after an earlier job; it is a matter of moments.

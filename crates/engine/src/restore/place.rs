@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use coffre_fabric::qemu::MachineDefinition;
 use coffre_fabric::{ImageFormat, MachineInfo, PowerState, Stop};
 use coffre_vault::PointInfo;
 use uuid::Uuid;
@@ -44,7 +45,7 @@ pub(super) fn plan(cx: &RestoreContext<'_>) -> Result<Vec<PlannedDisk>, Failure>
         }
         let (format, staged) = match &current {
             None => {
-                let format = described.map_or(ImageFormat::Raw, |known| known.format);
+                let format = image_format(&metadata, &disk.key);
                 (format, staged_in_folder(cx.spec, &disk.key, index, format))
             }
             Some(info) => {
@@ -63,6 +64,15 @@ pub(super) fn plan(cx: &RestoreContext<'_>) -> Result<Vec<PlannedDisk>, Failure>
     }
     missing_lun(&cx.spec.disks, &disks)?;
     Ok(disks)
+}
+
+/// The format that a disk had, so that the machine's own definition fits the restored image. The
+/// definition knows better than a machine that runs, where other layers may lie above the image.
+pub(super) fn image_format(metadata: &PointMetadata, key: &str) -> ImageFormat {
+    let defined = serde_json::from_value::<MachineDefinition>(metadata.machine.config.clone()).ok();
+    let defined = defined.and_then(|it| it.disks.into_iter().find(|disk| disk.key == key));
+    let seen = metadata.machine.disks.iter().find(|disk| disk.key == key);
+    defined.map(|disk| disk.format).or(seen.map(|disk| disk.format)).unwrap_or(ImageFormat::Raw)
 }
 
 /// The point and its description.

@@ -102,8 +102,7 @@ fn publish_folder(
     let (point, metadata) = point_and_metadata(cx)?;
     let mut images = Vec::new();
     for (index, disk) in point.disks.iter().enumerate() {
-        let known = metadata.machine.disks.iter().find(|known| known.key == disk.key);
-        let format = known.map_or(coffre_fabric::ImageFormat::Raw, |known| known.format);
+        let format = place::image_format(&metadata, &disk.key);
         let image = folder.join(image_name(&disk.key, index, format));
         if image.exists() {
             images.push((disk.key.clone(), image));
@@ -191,7 +190,7 @@ fn define_machine(
 ) -> Result<(), Failure> {
     let RestoreTarget::NewMachine { id, .. } = cx.spec.target else { return Ok(()) };
     let (_, metadata) = point_and_metadata(cx)?;
-    let mut definition: MachineDefinition = serde_json::from_value(metadata.machine.config)
+    let mut definition: MachineDefinition = serde_json::from_value(metadata.machine.config.clone())
         .map_err(|error| {
             let message = format!(
                 "the description of the machine in the recovery point cannot be used for a new \
@@ -199,6 +198,7 @@ fn define_machine(
             );
             Failure::new(Class::TargetUnusable, Retry::Never, message)
         })?;
+    let formats = |key: &str| place::image_format(&metadata, key);
     definition.id = id;
     name.clone_into(&mut definition.name);
     definition.managed = true;
@@ -209,6 +209,7 @@ fn define_machine(
         let image = facts.images.iter().find(|(key, _)| *key == disk.key);
         if let Some((_, path)) = image {
             disk.path.clone_from(path);
+            disk.format = formats(&disk.key);
         }
         image.is_some()
     });

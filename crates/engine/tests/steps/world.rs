@@ -22,7 +22,7 @@ const GRAIN: u64 = 64 << 10;
 
 /// Counts down with every call; the call at zero fails, and only that one.
 #[derive(Debug)]
-pub struct Fuse(AtomicI64);
+pub(crate) struct Fuse(AtomicI64);
 
 impl Default for Fuse {
     fn default() -> Self {
@@ -32,12 +32,12 @@ impl Default for Fuse {
 
 impl Fuse {
     /// The call number `calls` from now fails; 0 is the next one.
-    pub fn set(&self, calls: i64) {
+    pub(crate) fn set(&self, calls: i64) {
         self.0.store(calls, Ordering::SeqCst);
     }
 
     /// Whether it blew since it was set.
-    pub fn has_blown(&self) -> bool {
+    pub(crate) fn has_blown(&self) -> bool {
         self.0.load(Ordering::SeqCst) < 0
     }
 
@@ -69,15 +69,15 @@ struct Inner {
 }
 
 /// A machine in memory. Its images are files in `folder`, for restores in place.
-pub struct FakeMachine {
-    pub id: Uuid,
-    pub fuse: Fuse,
+pub(crate) struct FakeMachine {
+    pub(crate) id: Uuid,
+    pub(crate) fuse: Fuse,
     folder: PathBuf,
     inner: Mutex<Inner>,
 }
 
 impl FakeMachine {
-    pub fn new(folder: PathBuf, disks: &[(&str, usize)]) -> FakeMachine {
+    pub(crate) fn new(folder: PathBuf, disks: &[(&str, usize)]) -> FakeMachine {
         let disks = disks
             .iter()
             .enumerate()
@@ -104,12 +104,12 @@ impl FakeMachine {
         self.inner.lock().unwrap()
     }
 
-    pub fn bytes(&self, key: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
         self.inner().disks[key].bytes.clone()
     }
 
     /// The guest writes.
-    pub fn write(&self, key: &str, offset: u64, data: &[u8]) {
+    pub(crate) fn write(&self, key: &str, offset: u64, data: &[u8]) {
         let mut inner = self.inner();
         let disk = inner.disks.get_mut(key).unwrap();
         let at = usize::try_from(offset).unwrap();
@@ -121,14 +121,14 @@ impl FakeMachine {
     }
 
     /// QEMU dies: snapshots and maps are gone.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         let mut inner = self.inner();
         inner.points.clear();
         inner.disks.values_mut().for_each(|disk| disk.maps.clear());
     }
 
     /// The snapshot was not whole all the time.
-    pub fn break_snapshot(&self, id: Uuid) {
+    pub(crate) fn break_snapshot(&self, id: Uuid) {
         let mut inner = self.inner();
         let old = inner.points.remove(&id).unwrap();
         let broken = Point {
@@ -140,25 +140,25 @@ impl FakeMachine {
         inner.points.insert(id, Arc::new(broken));
     }
 
-    pub fn set_power(&self, power: PowerState) {
+    pub(crate) fn set_power(&self, power: PowerState) {
         self.inner().power = power;
     }
 
-    pub fn set_agent(&self, agent: AgentState) {
+    pub(crate) fn set_agent(&self, agent: AgentState) {
         self.inner().agent = agent;
     }
 
     /// Maps that a disk keeps, by the point that they begin at.
-    pub fn maps(&self, key: &str) -> Vec<Uuid> {
+    pub(crate) fn maps(&self, key: &str) -> Vec<Uuid> {
         self.inner().disks[key].maps.keys().copied().collect()
     }
 
     /// Which disks were replaced and not confirmed.
-    pub fn unconfirmed(&self) -> Vec<String> {
+    pub(crate) fn unconfirmed(&self) -> Vec<String> {
         self.inner().replaced.clone()
     }
 
-    pub fn image(&self, key: &str) -> PathBuf {
+    pub(crate) fn image(&self, key: &str) -> PathBuf {
         self.folder.join(format!("{key}.raw"))
     }
 
@@ -385,9 +385,9 @@ impl SnapshotReader for FakeReader {
 
 /// A store in memory whose calls can be made to fail.
 #[derive(Debug, Default)]
-pub struct FaultyBucket {
+pub(crate) struct FaultyBucket {
     inner: MemoryBucket,
-    pub fuse: Fuse,
+    pub(crate) fuse: Fuse,
 }
 
 impl FaultyBucket {
@@ -433,15 +433,15 @@ impl Bucket for FaultyBucket {
 }
 
 /// A machine, a vault and a folder.
-pub struct World {
-    pub machine: FakeMachine,
-    pub bucket: Arc<FaultyBucket>,
-    pub vault: Vault,
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) machine: FakeMachine,
+    pub(crate) bucket: Arc<FaultyBucket>,
+    pub(crate) vault: Vault,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let bucket = Arc::new(FaultyBucket::default());
         let dynamic: Arc<dyn Bucket> = bucket.clone();
@@ -451,7 +451,7 @@ impl World {
         World { machine, bucket, vault, folder }
     }
 
-    pub fn spec(&self, point: u128, parent: Option<u128>) -> BackupSpec {
+    pub(crate) fn spec(&self, point: u128, parent: Option<u128>) -> BackupSpec {
         BackupSpec {
             point: Uuid::from_u128(point),
             parent: parent.map(Uuid::from_u128),
@@ -473,7 +473,7 @@ impl World {
 }
 
 /// Bytes that do not repeat and do not compress to nothing.
-pub fn pattern(size: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn pattern(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..size)
         .map(|_| {
