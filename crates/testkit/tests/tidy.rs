@@ -18,15 +18,11 @@ const LONG_FILES: &[&str] = &[
     "crates/portal/tests/forms.rs",
     "crates/portal/tests/world/mod.rs",
     "crates/testkit/src/sim/store.rs",
-    "crates/vault/src/read/verify.rs",
-    "crates/vault/src/write/disk.rs",
 ];
 
 /// The same for functions: file and name.
 const LONG_FUNCTIONS: &[(&str, &str)] = &[
     ("crates/portal/src/page/restore.rs", "page"),
-    ("crates/vault/src/read/verify.rs", "verify_point"),
-    ("crates/vault/tests/it/round_trip.rs", "a_disk_of_64_tib_costs_what_is_on_it"),
 ];
 
 /// Larger files need a reason to be in the repository.

@@ -77,13 +77,26 @@ pub(super) fn check_pack(
     if bytes.len() != size as usize {
         report.whole.get_or_insert((0, "a pack of another size than the index says".to_owned()));
     }
-    for frame in &frames {
+    check_frames(inner, &opener, &bytes, &frames, (decoder, raw), &mut report);
+    Ok(report)
+}
+
+/// Decodes every frame and compares the identities.
+fn check_frames(
+    inner: &Inner,
+    opener: &PackOpener,
+    bytes: &[u8],
+    frames: &[Frame],
+    (decoder, raw): (&mut Decoder, &mut Vec<u8>),
+    report: &mut PackReport,
+) {
+    for frame in frames {
         let start = frame.offset as usize;
         let checked = (|| {
             let sealed = bytes.get(start..start.checked_add(frame.bytes as usize)?)?;
-            raw.resize(Decoder::raw_bytes(&opener, sealed).ok()?, 0);
-            decoder.decode(&opener, sealed, Some(&frame.ids), raw).ok()?;
-            content_fits(inner, header.kind, &frame.ids, raw).then_some(())
+            raw.resize(Decoder::raw_bytes(opener, sealed).ok()?, 0);
+            decoder.decode(opener, sealed, Some(&frame.ids), raw).ok()?;
+            content_fits(inner, opener.kind(), &frame.ids, raw).then_some(())
         })();
         match checked {
             Some(()) => report.blocks += frame.ids.len() as u64,
@@ -92,7 +105,6 @@ pub(super) fn check_pack(
                 .push((frame.offset, "a frame that does not hold what the index says".to_owned())),
         }
     }
-    Ok(report)
 }
 
 /// The frames of a pack, if header, frames, directory and trailer cover it without a gap.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::verify::Findings;
+use super::findings::Findings;
 use crate::VaultError;
 use crate::bucket::{BucketError, Object};
 use crate::crypto::{SlotFile, slot_key};

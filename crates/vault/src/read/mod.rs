@@ -5,9 +5,12 @@ mod check_records;
 mod decode;
 mod disk;
 mod fetch;
+mod findings;
 mod frames;
+mod reach;
 mod restore;
 mod verify;
+mod verify_point;
 mod walk;
 
 pub(crate) use decode::{Decoder, PackOpener};

@@ -1,26 +1,20 @@
 //! Reading all that is stored and saying what does not hold.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
+use super::Decoder;
 use super::check_pack::{PackReport, check_pack};
-use super::frames::{BlockFetcher, Wanted};
-use super::{BaseTree, Decoder, LeafWalk};
-use crate::bucket::BucketError;
+use super::findings::Findings;
+use super::reach::ReachCheck;
+use super::verify_point::verify_point;
 use crate::crypto::Capability;
-use crate::format::{BLOCK, BLOCK_BYTES, CommittedRecord, Id, LEAF_BYTES};
-use crate::index::Location;
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
 use crate::{Advance, Progress, VaultError};
-
-/// Findings that a report holds; beyond that a vault is not damaged but gone.
-const FINDINGS_MAX: usize = 10_000;
-/// Blocks that are fetched at once when one point is verified.
-const PIECE_BLOCKS: usize = 64;
 
 /// What to verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,67 +53,6 @@ pub struct Damage {
     pub what: String,
 }
 
-/// Findings by object, offset and text, each with the points that it touches.
-#[derive(Default)]
-pub(super) struct Findings(BTreeMap<(String, u64, String), BTreeSet<Uuid>>);
-
-impl Findings {
-    pub(super) fn add(&mut self, object: &str, offset: u64, what: &str, point: Option<Uuid>) {
-        let key = (object.to_owned(), offset, what.to_owned());
-        if self.0.len() < FINDINGS_MAX || self.0.contains_key(&key) {
-            self.0.entry(key).or_default().extend(point);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        for ((object, offset, what), points) in other.0 {
-            self.add(&object, offset, &what, None);
-            if let Some(known) = self.0.get_mut(&(object, offset, what)) {
-                known.extend(points);
-            }
-        }
-    }
-
-    /// Takes an error that is damage; gives back one that is not.
-    pub(super) fn take(
-        &mut self,
-        error: VaultError,
-        point: Option<Uuid>,
-    ) -> Result<(), VaultError> {
-        match error {
-            VaultError::Damaged { object, offset, what } => self.add(&object, offset, &what, point),
-            VaultError::MissingBlock { block, disk, offset } => {
-                self.add(
-                    "index/",
-                    0,
-                    &format!("block {block} of disk '{disk}' at byte {offset} is in no pack"),
-                    point,
-                );
-            }
-            VaultError::Bucket(BucketError::NotFound { key }) => {
-                self.add(&key, 0, "the object is missing", point)
-            }
-            VaultError::Bucket(BucketError::OutOfRange { key, offset, .. }) => {
-                self.add(&key, offset, "the object is too short", point);
-            }
-            other => return Err(other),
-        }
-        Ok(())
-    }
-
-    fn into_damage(self) -> Vec<Damage> {
-        let findings = self.0.into_iter();
-        findings
-            .map(|((object, offset, what), points)| Damage {
-                object,
-                offset,
-                points: points.into_iter().collect(),
-                what,
-            })
-            .collect()
-    }
-}
-
 /// Verifies.
 pub(crate) fn verify(
     inner: &Inner,
@@ -137,7 +70,7 @@ pub(crate) fn verify(
             let record = inner.live_point(point)?.ok_or(VaultError::UnknownPoint(point))?;
             report.points = 1;
             verify_point(inner, &record, progress, &mut report, &mut findings)?;
-            if !findings.0.is_empty() && inner.is_deleted(point)? {
+            if !findings.is_empty() && inner.is_deleted(point)? {
                 return Err(VaultError::UnknownPoint(point));
             }
         }
@@ -190,7 +123,7 @@ fn verify_all(
         };
         check.run()?;
         // A point that was deleted while we looked may have been collected as well.
-        if found.0.is_empty() || !inner.is_deleted(record.point)? {
+        if found.is_empty() || !inner.is_deleted(record.point)? {
             findings.merge(found);
         }
         if progress.cancelled() {
@@ -254,188 +187,4 @@ fn check_all_packs(
     report.blocks += sums.blocks;
     report.bytes += sums.bytes;
     Ok(packs)
-}
-
-/// Walks one point and says which of the bad places it needs.
-struct ReachCheck<'a> {
-    inner: &'a Inner,
-    record: &'a CommittedRecord,
-    bad: &'a HashMap<(u32, u32), (u64, String)>,
-    bad_packs: &'a HashMap<u32, (u64, String)>,
-    findings: &'a mut Findings,
-    /// Nodes under which nothing is wrong.
-    clean: &'a mut BTreeSet<Id>,
-}
-
-impl ReachCheck<'_> {
-    fn run(&mut self) -> Result<(), VaultError> {
-        for disk in &self.record.disks {
-            let tree = BaseTree::new(disk.root, disk.size_bytes);
-            if let Some(root) = tree.root {
-                self.check_node(&root, tree.level, 0, &disk.key)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// True if nothing is wrong with the node and all below.
-    fn check_node(
-        &mut self,
-        id: &Id,
-        level: u8,
-        place: u64,
-        disk: &str,
-    ) -> Result<bool, VaultError> {
-        if self.clean.contains(id) {
-            return Ok(true);
-        }
-        let mut good = self.check_place(id, disk, place * LEAF_BYTES)?;
-        let node = match self.inner.node(id, level) {
-            Ok(node) => node,
-            Err(error) => {
-                self.findings.take(error, Some(self.record.point))?;
-                return Ok(false);
-            }
-        };
-        for (slot, child) in node.children() {
-            let below = place * crate::format::NODE_FANOUT as u64 + slot as u64;
-            good &= if level == 0 {
-                self.check_place(&child, disk, below * BLOCK)?
-            } else {
-                self.check_node(&child, level - 1, below, disk)?
-            };
-        }
-        if good {
-            self.clean.insert(*id);
-        }
-        Ok(good)
-    }
-
-    /// Whether a block or node has a good place.
-    fn check_place(&mut self, id: &Id, disk: &str, offset: u64) -> Result<bool, VaultError> {
-        if self.inner.find(id)?.is_none() {
-            let block = crate::format::hex::encode(&id.0);
-            let missing = VaultError::MissingBlock { block, disk: disk.to_owned(), offset };
-            self.findings.take(missing, Some(self.record.point))?;
-            return Ok(false);
-        }
-        let index = self.inner.index();
-        let places = index.places_of(id)?;
-        let wrong = |place: &Location| {
-            let frame = self.bad.get(&(place.pack, place.offset));
-            frame.or_else(|| self.bad_packs.get(&place.pack))
-        };
-        if places.iter().any(|place| wrong(place).is_none() && index.pack(place.pack).indexed) {
-            return Ok(true);
-        }
-        for place in &places {
-            let object = index.pack(place.pack).id.object();
-            let (at, what) = wrong(place)
-                .map_or((0, "no index segment names this pack"), |(at, what)| (*at, what));
-            self.findings.add(&object, at, what, Some(self.record.point));
-        }
-        Ok(false)
-    }
-}
-
-/// Reads and checks all that one point needs.
-fn verify_point(
-    inner: &Inner,
-    record: &CommittedRecord,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-    findings: &mut Findings,
-) -> Result<(), VaultError> {
-    for disk in &record.disks {
-        let tree = BaseTree::new(disk.root, disk.size_bytes);
-        let walk = Mutex::new(LeafWalk::new(&tree));
-        let shared = Mutex::new((VerifyReport::default(), std::mem::take(findings)));
-        let failure: Mutex<Option<VaultError>> = Mutex::default();
-        let work = || -> Result<(), VaultError> {
-            let mut fetcher = BlockFetcher::new()?;
-            let mut buffer = vec![0; PIECE_BLOCKS * BLOCK_BYTES];
-            while lock(&failure).is_none() {
-                if progress.cancelled() {
-                    return Err(VaultError::Cancelled);
-                }
-                let next = lock(&walk).next(inner, |_, _| true);
-                let (id, place) = match next {
-                    Ok(Some(next)) => next,
-                    Ok(None) => break,
-                    Err(error) => {
-                        lock(&shared).1.take(error, Some(record.point))?;
-                        continue;
-                    }
-                };
-                let leaf = match inner.node(&id, 0) {
-                    Ok(leaf) => leaf,
-                    Err(error) => {
-                        lock(&shared).1.take(error, Some(record.point))?;
-                        continue;
-                    }
-                };
-                let children: Vec<(usize, Id)> = leaf.children().collect();
-                for piece in children.chunks(PIECE_BLOCKS) {
-                    let wanted: Vec<_> = piece
-                        .iter()
-                        .enumerate()
-                        .map(|(slot, (_, id))| Wanted { id: *id, slot })
-                        .collect();
-                    let before = fetcher.read_bytes;
-                    let failures = fetch_piece(inner, &mut fetcher, &wanted, &mut buffer)?;
-                    let read_bytes = fetcher.read_bytes - before;
-                    let mut shared = lock(&shared);
-                    shared.0.blocks += (wanted.len() - failures.len()) as u64;
-                    shared.0.bytes += read_bytes;
-                    for (slot, error) in failures {
-                        let at = place * LEAF_BYTES + piece[slot].0 as u64 * BLOCK;
-                        let error = error(&disk.key, at);
-                        shared.1.take(error, Some(record.point))?;
-                    }
-                    progress.advance(Advance {
-                        read_bytes,
-                        done_bytes: read_bytes,
-                        ..Advance::default()
-                    });
-                }
-            }
-            Ok(())
-        };
-        on_threads(inner.threads, || {
-            if let Err(error) = work() {
-                lock(&failure).get_or_insert(error);
-            }
-        });
-        if let Some(error) = lock(&failure).take() {
-            return Err(error);
-        }
-        let (sums, found) = shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *findings = found;
-        report.blocks += sums.blocks;
-        report.bytes += sums.bytes;
-    }
-    Ok(())
-}
-
-/// An error about a block, once its disk and offset are known.
-type LateError = Box<dyn FnOnce(&str, u64) -> VaultError>;
-
-/// Fetches a piece; if anything in it fails, block by block, to name all that fails.
-fn fetch_piece(
-    inner: &Inner,
-    fetcher: &mut BlockFetcher,
-    wanted: &[Wanted],
-    buffer: &mut [u8],
-) -> Result<Vec<(usize, LateError)>, VaultError> {
-    if fetcher.fetch(inner, wanted, buffer)?.is_ok() {
-        return Ok(Vec::new());
-    }
-    let mut failures: Vec<(usize, LateError)> = Vec::new();
-    for want in wanted {
-        let alone = [Wanted { id: want.id, slot: 0 }];
-        if let Err(failure) = fetcher.fetch(inner, &alone, buffer)? {
-            failures.push((want.slot, Box::new(move |disk, at| failure.on_disk(disk, at))));
-        }
-    }
-    Ok(failures)
 }

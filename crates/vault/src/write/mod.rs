@@ -8,6 +8,7 @@ mod packer;
 mod plan;
 mod point;
 mod tree;
+mod worker;
 
 pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};
 pub use point::PointWriter;

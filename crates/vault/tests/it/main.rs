@@ -4,7 +4,9 @@
 mod bucket;
 mod damage;
 mod faults;
+mod huge;
 mod keys;
+mod killed;
 mod round_trip;
 mod samples;
 mod support;
