@@ -12,7 +12,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A server in the handshake.
-pub fn nbd_handshake(bytes: &[u8]) {
+pub(crate) fn nbd_handshake(bytes: &[u8]) {
     let contexts = ["base:allocation".to_owned(), "qemu:dirty-bitmap:b".to_owned()];
     let mut handshake = Handshake::new("export", &contexts).expect("short names");
     for piece in pieces(bytes) {
@@ -24,7 +24,7 @@ pub fn nbd_handshake(bytes: &[u8]) {
 }
 
 /// A server that answers three requests.
-pub fn nbd_reply(bytes: &[u8]) {
+pub(crate) fn nbd_reply(bytes: &[u8]) {
     const OFFSET: u64 = 1 << 20;
     const LENGTH: u32 = 4096;
     let mut replies = Replies::new();
@@ -59,7 +59,7 @@ pub fn nbd_reply(bytes: &[u8]) {
 }
 
 /// QEMU or a guest agent.
-pub fn qmp_line(bytes: &[u8]) {
+pub(crate) fn qmp_line(bytes: &[u8]) {
     let mut codec = Codec::new(1024);
     for piece in pieces(bytes) {
         codec.receive(piece);
