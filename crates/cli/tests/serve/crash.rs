@@ -7,16 +7,14 @@ use std::process::Command;
 use coffre_engine::{CRASH_POINTS, JobClass};
 use serde_json::Value;
 
-use crate::stand::Stand;
+use crate::stand::{Stand, noise};
 
 /// A machine that only runs its firmware: its disks do not change by themselves.
 fn add_machine(stand: &Stand) {
     let folder = stand.data.join("machines");
     std::fs::create_dir_all(&folder).unwrap();
-    let noise: Vec<u8> =
-        (0..(6_u32 << 20)).map(|i| (i.wrapping_mul(747_796_405) >> 17) as u8).collect();
     let raw = stand.folder().join("seed.raw");
-    std::fs::write(&raw, noise).unwrap();
+    std::fs::write(&raw, noise(6 << 20)).unwrap();
     for disk in ["os", "data"] {
         let made = Command::new("qemu-img")
             .args(["convert", "-f", "raw", "-O", "qcow2"])
@@ -50,9 +48,9 @@ fn protected() -> Stand {
     add_machine(&stand);
     stand.start(None);
     stand.login();
-    stand.ask(&["vault", "create", "-g", "rg", "-n", "v", "-l", "local"]);
+    stand.ask(&["vault", "create", "-g", "rg", "-n", "safe", "-l", "local"]);
     stand.ask(&["vm", "start", "-n", "firmware"]);
-    stand.ask(&["protection", "enable", "-v", "v", "--vm", "firmware"]);
+    stand.ask(&["protection", "enable", "-v", "safe", "--vm", "firmware"]);
     stand
 }
 
@@ -61,14 +59,15 @@ fn protected() -> Stand {
 fn crash_and_recover(stand: &mut Stand, point: &str, verb: &[&str]) -> String {
     stand.kill();
     stand.start(Some(point));
+    stand.login();
     // The service may be gone before it answers: the job is in the database all the same.
     let _ = stand.client(verb);
     stand.wait_for_end();
     stand.start(None);
     stand.login();
-    let jobs = stand.ask(&["job", "list", "-v", "v"]);
+    let jobs = stand.ask(&["job", "list", "-v", "safe"]);
     let newest = jobs[0]["name"].as_str().expect("a job").to_owned();
-    let ended = stand.client(&["job", "wait", "-v", "v", "-n", &newest, "-o", "json"]);
+    let ended = stand.client(&["job", "wait", "-v", "safe", "-n", &newest, "-o", "json"]);
     let job: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| {
         panic!("{point}: {error}: {}\n{}", String::from_utf8_lossy(&ended.stderr), stand.log())
     });
@@ -89,15 +88,15 @@ fn killed_at_every_step_of_a_backup_the_job_ends_and_nothing_is_left() {
     let truth = guest_bytes(&stand.data.join("machines/os.qcow2"), stand.folder());
     let points = CRASH_POINTS.iter().filter(|point| point.class == JobClass::Backup);
     for (number, point) in points.enumerate() {
-        let verb = ["protection", "backup-now", "-v", "v", "--vm", "firmware", "--no-wait"];
+        let verb = ["protection", "backup-now", "-v", "safe", "--vm", "firmware", "--no-wait"];
         let status = crash_and_recover(&mut stand, point.name, &verb);
         // Its firmware answers no agent: the point is crash-consistent, and the job says so.
         assert_eq!(status, "CompletedWithWarnings", "{}\n{}", point.name, stand.log());
         assert_eq!(names_in(&stand.data.join("scratch")), [""; 0], "{}", point.name);
-        let points = stand.ask(&["recoverypoint", "list", "-v", "v", "--vm", "firmware"]);
+        let points = stand.ask(&["recoverypoint", "list", "-v", "safe", "--vm", "firmware"]);
         assert_eq!(points.as_array().unwrap().len(), number + 1, "{}", point.name);
     }
-    stand.ask(&["restore", "disks", "-v", "v", "--vm", "firmware"]);
+    stand.ask(&["restore", "disks", "-v", "safe", "--vm", "firmware"]);
     let staging = stand.data.join("staging");
     let folder = staging.join(&names_in(&staging)[0]);
     assert!(guest_bytes(&folder.join("os.qcow2"), stand.folder()) == truth);
@@ -106,11 +105,11 @@ fn killed_at_every_step_of_a_backup_the_job_ends_and_nothing_is_left() {
 #[test]
 fn killed_at_every_step_of_a_restore_the_job_ends_and_the_disks_are_whole() {
     let mut stand = protected();
-    stand.ask(&["protection", "backup-now", "-v", "v", "--vm", "firmware"]);
+    stand.ask(&["protection", "backup-now", "-v", "safe", "--vm", "firmware"]);
     let truth = guest_bytes(&stand.data.join("machines/data.qcow2"), stand.folder());
     let points = CRASH_POINTS.iter().filter(|point| point.class == JobClass::Restore);
     for (number, point) in points.enumerate() {
-        let verb = ["restore", "disks", "-v", "v", "--vm", "firmware", "--no-wait"];
+        let verb = ["restore", "disks", "-v", "safe", "--vm", "firmware", "--no-wait"];
         let status = crash_and_recover(&mut stand, point.name, &verb);
         assert_eq!(status, "Completed", "{}\n{}", point.name, stand.log());
         let staging = stand.data.join("staging");

@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::stand::coffre;
+use crate::stand::{coffre, noise};
 
 struct Store {
     folder: tempfile::TempDir,
@@ -48,9 +48,7 @@ impl Store {
 fn write_image(path: &Path) {
     let file = std::fs::File::create(path).unwrap();
     file.set_len(64 << 20).unwrap();
-    let noise: Vec<u8> =
-        (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    file.write_all_at(&noise, 5 << 20).unwrap();
+    file.write_all_at(&noise(3_000_000), 5 << 20).unwrap();
 }
 
 fn text(path: &Path) -> &str {

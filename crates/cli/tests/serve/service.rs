@@ -20,10 +20,12 @@ fn the_first_start_needs_nothing_and_the_secret_is_seen_once() {
     assert_eq!(stand.ask(&["job", "list", "-v", "first"]), Value::Array(Vec::new()));
 
     let secret = std::fs::read_to_string(stand.secret()).unwrap();
-    std::fs::remove_file(stand.secret()).unwrap();
+    let kept = stand.folder().join("kept");
+    std::fs::rename(stand.secret(), &kept).unwrap();
     stand.stop();
     stand.start(None);
     assert!(!stand.secret().exists(), "the secret is shown at the first start only");
+    stand.login_with(&kept);
     assert_eq!(stand.ask(&["vault", "show", "-n", "first"])["name"], "first");
     assert!(!stand.log().contains(secret.trim()), "no secret in the log");
 }

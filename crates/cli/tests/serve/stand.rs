@@ -128,8 +128,13 @@ impl Stand {
     }
 
     pub(crate) fn login(&self) {
+        self.login_with(&self.secret());
+    }
+
+    /// Signs in; a service that was started again has another port.
+    pub(crate) fn login_with(&self, secret: &Path) {
         let data = self.data.to_str().unwrap();
-        self.ask(&["login", "--data", data, "--secret-file", self.secret().to_str().unwrap()]);
+        self.ask(&["login", "--data", data, "--secret-file", secret.to_str().unwrap()]);
     }
 }
 
@@ -146,6 +151,18 @@ impl Drop for Stand {
             }
         }
     }
+}
+
+/// Bytes that do not repeat.
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as u8
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
 }
 
 /// Waits until a condition holds.
