@@ -213,22 +213,27 @@ impl Inner {
         if !mistake(Mutant::DoneBeforeCondemned) {
             self.refresh_done()?;
         }
-        self.index_mut().set_condemned(&condemned);
+        self.index_mut().set_condemned(condemned);
         Ok(())
     }
 
     fn refresh_done(&self) -> Result<(), VaultError> {
-        let mut finished = Vec::new();
         for object in self.bucket.list("gc/done/")? {
-            if !self.index().done.contains(&object.key) {
-                finished
-                    .push((object.key.clone(), self.get_pack_list(RecordKind::Done, &object.key)?));
+            if self.index().done.contains(&object.key) {
+                continue;
             }
-        }
-        let mut index = self.index_mut();
-        for (key, packs) in finished {
-            index.add_dead(&packs.unwrap_or_default());
-            index.done.insert(key);
+            let listed = self.get_pack_list(RecordKind::Done, &object.key);
+            let mut index = self.index_mut();
+            match listed {
+                Ok(packs) => index.add_dead(&packs.unwrap_or_default()),
+                // Done markers are kept for ever: a bad one must not end all backups. Writers look for themselves then.
+                Err(VaultError::Damaged { what, .. }) => {
+                    index.unsure = true;
+                    index.damaged.insert(object.key.clone(), what);
+                }
+                Err(error) => return Err(error),
+            }
+            index.done.insert(object.key);
         }
         Ok(())
     }

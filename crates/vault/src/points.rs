@@ -57,6 +57,15 @@ pub(crate) fn point_of(key: &str, prefix: &str) -> Option<Uuid> {
     (point.simple().to_string() == name).then_some(point)
 }
 
+/// `None` for damage.
+fn unless_damaged<T>(result: Result<T, VaultError>) -> Result<Option<T>, VaultError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Inner {
     /// What was decided about a point, `None` if nothing yet.
     pub(crate) fn decision(&self, point: Uuid) -> Result<Option<Decision>, VaultError> {
@@ -125,7 +134,8 @@ impl Inner {
         }
     }
 
-    /// All committed points that are not deleted, oldest first, with the digests of their decisions.
+    /// All committed points that are not deleted, oldest first, with the digests of their decisions. Points whose
+    /// decision is damaged are left out; a damaged deletion deletes nothing.
     pub(crate) fn live_points(&self) -> Result<Vec<Committed>, VaultError> {
         let decided = self.bucket.list("rp/")?;
         let deleted: HashSet<Uuid> = {
@@ -135,10 +145,13 @@ impl Inner {
         let mut points = Vec::new();
         for object in decided {
             let Some(point) = point_of(&object.key, "rp/") else { continue };
-            if deleted.contains(&point) && self.is_deleted(point)? {
+            // One damaged record must not hide the other points, nor stop the next backup; verify names it.
+            if deleted.contains(&point) && unless_damaged(self.is_deleted(point))?.unwrap_or(false)
+            {
                 continue;
             }
-            if let Some(Decision::Committed(committed)) = self.decision(point)? {
+            let decision = unless_damaged(self.decision(point))?.flatten();
+            if let Some(Decision::Committed(committed)) = decision {
                 points.push(committed);
             }
         }

@@ -195,6 +195,34 @@ impl Vault {
         Ok(self.inner.bucket.delete(&slot_key(slot))?)
     }
 
+    /// Makes a new generation of the data key, a slot for `passphrase` and a new recovery key, and removes every other
+    /// slot: what is stored from now on is closed to all who held a key before; what is stored already stays open to
+    /// who copied it. Roles need new slots ([`Vault::add_key`] on the vault returned).
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`] without the admin and read capabilities. Stopped half way, old slots may be left;
+    /// rotate again.
+    pub fn rotate(&self, passphrase: &Passphrase) -> Result<(Self, RecoveryKey), VaultError> {
+        self.inner.keyring.require(Capability::Admin, "rotate keys")?;
+        self.inner.keyring.require(Capability::Read, "rotate keys")?;
+        let old = self.keys()?;
+        let keyring = self.inner.keyring.with_new_generation()?;
+        let recovery = RecoveryKey::generate()?;
+        let unlocks =
+            [Unlock::Passphrase(passphrase.clone()), Unlock::RecoveryKey(recovery.clone())];
+        for unlock in unlocks {
+            let slot = SlotFile::wrap(&keyring, self.id(), &self.inner.root_digest, &unlock)?;
+            create_new(&*self.inner.bucket, &slot_key(slot.slot), &slot.to_bytes())?;
+        }
+        for (slot, _) in old {
+            self.inner.bucket.delete(&slot_key(slot))?;
+        }
+        let (bucket, root) = (Arc::clone(&self.inner.bucket), self.inner.root.clone());
+        let mut inner = Inner::new(bucket, keyring, root, self.inner.root_digest);
+        inner.threads = self.inner.threads;
+        Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
     /// Begins a recovery point. Nothing is visible before [`PointWriter::commit`].
     ///
     /// # Errors
@@ -203,10 +231,11 @@ impl Vault {
         PointWriter::begin(Arc::clone(&self.inner), spec)
     }
 
-    /// All recovery points that are not deleted, oldest first.
+    /// All recovery points that are not deleted, oldest first. One whose record is damaged is left out, so that it does
+    /// not hide the others; [`Vault::verify`] names it.
     ///
     /// # Errors
-    /// If the store fails or a record is damaged.
+    /// If the store fails.
     pub fn points(&self) -> Result<Vec<PointInfo>, VaultError> {
         let points = self.inner.live_points()?;
         points

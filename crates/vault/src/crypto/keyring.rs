@@ -142,6 +142,20 @@ impl Keyring {
         derive("coffre v1 key slot check", &self.meta, &[])
     }
 
+    /// The same keyring with a new generation, which new packs are sealed to.
+    pub(crate) fn with_new_generation(&self) -> Result<Self, VaultError> {
+        let mut keyring = self.clone();
+        let newest = self.data.iter().map(|generation| generation.number).max().unwrap_or(0);
+        let secret = random()?;
+        let public = public_of_secret(&secret)?;
+        keyring.data.push(DataGeneration {
+            number: newest.saturating_add(1),
+            public,
+            secret: Some(secret),
+        });
+        Ok(keyring)
+    }
+
     /// The generation that new packs are sealed to.
     pub(crate) fn newest_generation(&self) -> Result<&DataGeneration, VaultError> {
         self.data.last().ok_or(VaultError::MissingKey { what: "write data" })

@@ -67,9 +67,13 @@ pub(crate) struct Index {
     packs: Vec<PackFacts>,
     numbers: HashMap<PackId, u32>,
     places: PlaceTable,
+    /// What collectors will delete, known packs and others.
+    condemned: HashSet<PackId>,
+    /// A done marker cannot be read: packs may be gone without our knowing.
+    pub(crate) unsure: bool,
     /// Segments that were taken in, by object key.
     pub(crate) segments: HashSet<String>,
-    /// Segments that cannot be read, and why.
+    /// Segments and done markers that cannot be read, and why.
     pub(crate) damaged: HashMap<String, String>,
     /// Finished collector runs that were taken in, by object key.
     pub(crate) done: BTreeSet<String>,
@@ -97,7 +101,7 @@ impl Index {
             id: listing.pack,
             bytes: listing.bytes,
             indexed,
-            condemned: false,
+            condemned: self.condemned.contains(&listing.pack),
             dead: false,
         });
         for frame in &listing.frames {
@@ -167,11 +171,12 @@ impl Index {
         self.numbers.get(pack).copied()
     }
 
-    /// Marks exactly these packs condemned.
-    pub(crate) fn set_condemned(&mut self, condemned: &HashSet<PackId>) {
+    /// Marks exactly these packs condemned, also if they become known later.
+    pub(crate) fn set_condemned(&mut self, condemned: HashSet<PackId>) {
         for pack in &mut self.packs {
             pack.condemned = condemned.contains(&pack.id);
         }
+        self.condemned = condemned;
     }
 
     /// Marks these packs deleted, for ever.

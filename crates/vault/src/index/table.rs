@@ -46,8 +46,14 @@ struct Run {
 
 impl Default for PlaceTable {
     fn default() -> Self {
-        Self::with_limit(std::env::temp_dir(), MEMORY_ENTRIES_MAX)
+        Self::with_limit(folder(), MEMORY_ENTRIES_MAX)
     }
+}
+
+/// Where runs go: `TMPDIR`, or else `/var/tmp`, which is a disk where `/tmp` may be memory.
+fn folder() -> PathBuf {
+    let disk = PathBuf::from("/var/tmp");
+    if std::env::var_os("TMPDIR").is_none() && disk.is_dir() { disk } else { std::env::temp_dir() }
 }
 
 impl PlaceTable {

@@ -1,6 +1,6 @@
 //! One recovery point from begin to commit.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -33,7 +33,7 @@ pub struct PointWriter {
     reliance: Reliance,
     disks: Vec<DiskRecord>,
     /// Points whose maps are shared without a look at each block.
-    bases: HashSet<Uuid>,
+    bases: BTreeSet<Uuid>,
 }
 
 impl PointWriter {
@@ -52,7 +52,7 @@ impl PointWriter {
         let active = ActiveRecord { point: spec.id, name: spec.name.clone() };
         inner.create_json(RecordKind::Active, &active_key(spec.id), &active)?;
         let (fresh, reliance) = (Fresh::new(), Reliance::default());
-        Ok(Self { inner, spec, fresh, reliance, disks: Vec::new(), bases: HashSet::new() })
+        Ok(Self { inner, spec, fresh, reliance, disks: Vec::new(), bases: BTreeSet::new() })
     }
 
     /// Stores one disk. Uses all cores; returns when everything of it is durable (but not yet visible).
@@ -234,11 +234,29 @@ impl PointWriter {
                 return Err(VaultError::Overtaken);
             }
         }
+        self.look_at_packs()?;
         // Shared parts of a base are kept by the base; it must not have been deleted before the intent was durable.
         for base in &self.bases {
             if self.inner.bucket.size(&deletion_key(*base))?.is_some()
                 && !mistake(Mutant::BaseUnchecked)
             {
+                return Err(VaultError::Overtaken);
+            }
+        }
+        Ok(())
+    }
+
+    /// A done marker that cannot be read named packs that are gone; one bad bit in it must not end all backups. Each
+    /// pack that this point counts on is looked for. A marker comes after its deletions, so what is there stays.
+    fn look_at_packs(&self) -> Result<(), VaultError> {
+        if !self.inner.index().unsure {
+            return Ok(());
+        }
+        let counted: BTreeSet<PackId> =
+            self.reliance.own.iter().chain(&self.reliance.found).copied().collect();
+        for pack in counted {
+            if self.inner.bucket.size(&pack.object())?.is_none() {
+                self.inner.index_mut().add_dead(&[pack]);
                 return Err(VaultError::Overtaken);
             }
         }

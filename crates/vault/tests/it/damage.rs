@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coffre_vault::bucket::{Bucket, MemoryBucket};
-use coffre_vault::{NoProgress, Vault, VaultError, VerifyScope};
+use coffre_vault::{CollectOptions, NoProgress, Vault, VaultError, VerifyScope};
 use uuid::Uuid;
 
 use crate::support::{BLOCK, Image, Noise, backup, copy, mixed_image, new_vault, open, restore};
@@ -219,4 +219,38 @@ fn damage_names_the_points_that_it_touches() {
     let hit = report.damage.iter().find(|damage| damage.object == *largest).unwrap();
     assert_eq!(hit.points, [Uuid::from_u128(1), Uuid::from_u128(2)]);
     assert!(hit.offset > 0 && hit.offset <= middle as u64);
+}
+
+/// One bad object among many must not stop the work: other points are listed and restore, and the next backup runs.
+#[test]
+fn a_damaged_decision_or_done_marker_stops_no_backup() {
+    let (bucket, truth) = small_vault();
+    let vault = open(&bucket).unwrap();
+    let now_unix_ms = i64::MAX / 2;
+    let options = CollectOptions {
+        spare_younger_ms: 0,
+        repack_below_percent: 100,
+        ..CollectOptions::at(now_unix_ms)
+    };
+    assert!(vault.collect(&options).unwrap().packs_deleted > 0);
+    let flip = |key: &str| {
+        let mut bad = bucket.get(key).unwrap();
+        let last = bad.len() - 1;
+        bad[last] ^= 1;
+        replace(&bucket, key, &bad);
+    };
+    flip(&format!("rp/{}", truth[0].0.simple()));
+    flip(&bucket.list("gc/done/").unwrap()[0].key);
+    let vault = open(&bucket).unwrap();
+    let listed: Vec<_> = vault.points().unwrap().into_iter().map(|point| point.id).collect();
+    assert_eq!(listed, [truth[1].0]);
+    let image = Image::new(truth[1].1.clone());
+    backup(&vault, Uuid::from_u128(8), &image, None).unwrap();
+    backup(&vault, Uuid::from_u128(9), &image, Some((truth[1].0, &[]))).unwrap();
+    for id in [truth[1].0, Uuid::from_u128(8), Uuid::from_u128(9)] {
+        assert!(restore(&open(&bucket).unwrap(), id).unwrap() == image.data);
+    }
+    let damage = vault.verify(VerifyScope::All, &NoProgress).unwrap().damage;
+    assert!(damage.iter().any(|damage| damage.object.starts_with("rp/")), "{damage:?}");
+    assert!(damage.iter().any(|damage| damage.object.starts_with("gc/done/")), "{damage:?}");
 }

@@ -71,3 +71,28 @@ fn slots_are_added_and_removed_but_never_the_last_administrator() {
     vault.remove_key(slots[0].0).unwrap();
     assert!(matches!(vault.remove_key(slots[1].0), Err(VaultError::Invalid(_))));
 }
+
+#[test]
+fn rotation_closes_what_comes_after_to_the_old_keys_and_keeps_what_was() {
+    let (bucket, old) = new_vault();
+    let before = Image::new(mixed_image(1, 20, 0));
+    backup(&old, Uuid::from_u128(1), &before, None).unwrap();
+    let fresh = Passphrase::new("after the leak");
+    let (new, paper) = old.rotate(&fresh).unwrap();
+    let mut data = before.data.clone();
+    data[..500].fill(9);
+    let after = Image::new(data);
+    backup(&new, Uuid::from_u128(2), &after, None).unwrap();
+    // The old secrets open no slot; the new ones open everything.
+    let open = |unlock: Unlock| Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock);
+    assert!(matches!(open(Unlock::Passphrase(passphrase())), Err(VaultError::WrongKey)));
+    for unlock in [Unlock::Passphrase(fresh), Unlock::RecoveryKey(paper)] {
+        let vault = open(unlock).unwrap();
+        assert!(restore(&vault, Uuid::from_u128(1)).unwrap() == before.data);
+        assert!(restore(&vault, Uuid::from_u128(2)).unwrap() == after.data);
+        assert_eq!(vault.verify(VerifyScope::All, &NoProgress).unwrap().damage, []);
+    }
+    // Who kept the old keyring reads what was there, and nothing that came after.
+    assert!(restore(&old, Uuid::from_u128(1)).unwrap() == before.data);
+    assert!(matches!(restore(&old, Uuid::from_u128(2)), Err(VaultError::MissingKey { .. })));
+}
