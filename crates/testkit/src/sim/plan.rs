@@ -86,7 +86,7 @@ impl Plan {
             add(&mut chance, role, rounds);
         }
         for (role, numerator, most) in [
-            (Role::Janitor, 1, 3),
+            (Role::Janitor, 2, 5),
             (Role::Pruner, 3, 6),
             (Role::Reader, 2, 3),
             (Role::Verifier, 1, 1),
