@@ -126,8 +126,9 @@ struct Tmpfs<'a>(&'a std::path::Path);
 impl Tmpfs<'_> {
     fn mount<'a>(at: &'a std::path::Path, size: &str) -> anyhow::Result<Tmpfs<'a>> {
         let options = format!("size={size}");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at);
-        ensure!(done_well(done)?, "mount a tmpfs (needs root)");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at);
+        ensure!(done_well(&mut mount)?, "mount a tmpfs (needs root)");
         Ok(Tmpfs(at))
     }
 }

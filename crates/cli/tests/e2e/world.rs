@@ -82,6 +82,19 @@ impl World {
         self.verbs.wait_for_job(GROUP, VAULT, job, PATIENCE)
     }
 
+    /// Names of all jobs of this operation, newest first.
+    pub(crate) fn jobs(&self, operation: &str) -> anyhow::Result<Vec<String>> {
+        let jobs = self.verbs.run(&["job", "list", "-v", VAULT])?;
+        let jobs = jobs.as_array().context("a list of jobs")?.clone();
+        let of_kind = jobs.iter().filter(|job| job["properties"]["operation"] == operation);
+        Ok(of_kind.filter_map(|job| Some(job["name"].as_str()?.to_owned())).collect())
+    }
+
+    /// The newest job of this operation.
+    pub(crate) fn newest_job(&self, operation: &str) -> anyhow::Result<String> {
+        self.jobs(operation)?.into_iter().next().context("the service kept the job")
+    }
+
     /// A backup that must succeed.
     pub(crate) fn back_up(&self) -> anyhow::Result<Job> {
         let job = self.wait(&self.start_backup()?)?;

@@ -82,12 +82,13 @@ impl Service {
         ensure!(self.process.is_none(), "the service runs already");
         let said = File::create(self.folder.join("said.txt"))?;
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
-        let process = Command::new(&self.program)
-            .arg("serve")
-            .arg("--config")
-            .arg(self.folder.join("coffre.toml"))
-            .arg("--data")
-            .arg(&self.folder)
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--config").arg(self.folder.join("coffre.toml"));
+        command.arg("--data").arg(&self.folder);
+        if self.secret.is_none() {
+            command.arg("--admin-secret-file").arg(self.secret_file());
+        }
+        let process = command
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(said)
@@ -131,7 +132,7 @@ impl Service {
         serde_json::from_slice(&text).with_context(|| format!("understand {}", path.display()))
     }
 
-    /// The administrator's secret, as the first start showed it.
+    /// The administrator's secret, as the first start wrote it.
     ///
     /// # Errors
     /// Before the first start.
@@ -241,18 +242,18 @@ impl Service {
         Ok(process.try_wait()?)
     }
 
-    /// The first start shows the secret, and no later one does.
     fn remember_secret(&mut self) -> anyhow::Result<()> {
-        let said = self.said()?;
-        let mut lines = said.lines().skip_while(|line| !line.contains("secret, shown only now"));
-        let secret = lines.nth(2).map(|line| line.trim().to_owned());
-        match (&self.secret, secret) {
-            (None, Some(secret)) => self.secret = Some(secret),
-            (None, None) => bail!("the first start showed no secret; it said:\n{said}"),
-            (Some(_), Some(_)) => bail!("a later start showed the secret again"),
-            (Some(_), None) => {}
+        if self.secret.is_none() {
+            let path = self.secret_file();
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("read the secret in {}", path.display()))?;
+            self.secret = Some(text.trim().to_owned());
         }
         Ok(())
+    }
+
+    fn secret_file(&self) -> PathBuf {
+        self.folder.join("administrator-secret")
     }
 }
 
