@@ -115,6 +115,8 @@ pub(crate) struct Serve<'a> {
     pub(crate) export: &'a str,
     pub(crate) bitmap: Option<&'a str>,
     pub(crate) writable: bool,
+    /// Goes on when nobody is connected; else it ends with its last client.
+    pub(crate) persistent: bool,
 }
 
 /// A `qemu-nbd` that runs in the background, also when we end.
@@ -130,7 +132,10 @@ pub(crate) fn serve(what: &Serve<'_>) -> Result<Server> {
     const CONNECTIONS_MAX: &str = "256";
     let _ = fs::remove_file(what.socket);
     let mut command = Command::new("qemu-nbd");
-    command.args(["--fork", "--persistent", "--shared", CONNECTIONS_MAX]);
+    command.args(["--fork", "--shared", CONNECTIONS_MAX]);
+    if what.persistent {
+        command.arg("--persistent");
+    }
     command.args(["-f", what.format.as_str(), "-x", what.export]);
     command.arg("--pid-file").arg(what.pid_file).arg("-k").arg(what.socket);
     if !what.writable {

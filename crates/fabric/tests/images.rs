@@ -3,13 +3,14 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
 use coffre_fabric::image::{self, ImageSpec, part_path};
 use coffre_fabric::{FabricError, ImageFormat};
 use common::host::{DISK_BYTES, Host, MIB, read_all};
-use common::{noise, run, text};
+use common::{noise, run, text, wait_until};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ fn an_image_holds_what_was_written_and_is_sparse() {
         expected[MIB as usize..][..one.len()].copy_from_slice(&one);
         expected[DISK_BYTES as usize - 1000..].copy_from_slice(&two);
         assert!(content(&path, format) == expected, "{format:?}");
-        let used = std::os::unix::fs::MetadataExt::blocks(&path.metadata().unwrap()) * 512;
+        let used = path.metadata().unwrap().blocks() * 512;
         assert!(used < 5 * MIB, "{used}");
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "a guest's data is for its owner");
@@ -68,6 +69,50 @@ fn an_image_that_is_not_finished_leaves_nothing() {
         drop(target);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+}
+
+/// Writes an image in a process of its own, told by a variable; alone it does nothing.
+#[test]
+fn a_process_that_writes_an_image() {
+    let Ok(path) = std::env::var("COFFRE_TEST_IMAGE") else { return };
+    let spec = ImageSpec { format: ImageFormat::Qcow2, size_bytes: MIB };
+    let target = image::create(Path::new(&path), &spec).unwrap();
+    let mut writer = target.writer().unwrap();
+    let mut at = 0;
+    loop {
+        writer.write_at(at % MIB, &[1; 4096]).unwrap();
+        at += 4096;
+    }
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_no_server_behind() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("new");
+    let mut restore = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_writes_an_image"])
+        .env("COFFRE_TEST_IMAGE", &path)
+        .spawn()
+        .unwrap();
+    let part = part_path(&path);
+    let holders = || servers_of(&part);
+    wait_until("the image is written", || {
+        part.metadata().is_ok_and(|data| data.blocks() > 1000) && !holders().is_empty()
+    });
+    restore.kill().unwrap();
+    restore.wait().unwrap();
+    wait_until("the server ended", || holders().is_empty());
+    assert!(!path.exists());
+    make(&path, ImageFormat::Qcow2, &[(0, &[2; 512])]);
+    assert!(!part.exists());
+}
+
+/// Processes whose arguments name a file.
+fn servers_of(file: &Path) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines =
+        processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.contains("qemu-nbd") && line.contains(text(file))).collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Images of QEMU's format, written through `qemu-nbd`.
 
 use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -16,22 +17,55 @@ use crate::{FabricError, ImageFormat, Result};
 /// Name of the export; nobody else meets it.
 const EXPORT: &str = "image";
 
+/// Namespace of the names of folders for sockets: derived from the path of the image.
+const IMAGE_NAMESPACE: Uuid = Uuid::from_u128(0x51c2_4f0e_93d7_4b1a_a6e8_2d90_7c3b_f154);
+
 #[derive(Debug)]
 pub(super) struct Qcow2Target {
+    /// Keeps the server, which ends with its last client: also when we are killed.
+    keeper: NbdClient,
     server: RunningServer,
     part: Part,
 }
 
-/// A server that ends with the value, and the private folder of its socket: a short path, which
-/// the image's own folder may not have.
+/// A server that ends with the value, and the private folder of its socket.
 #[derive(Debug)]
 struct RunningServer {
     server: Server,
     folder: Folder,
 }
 
+/// A folder with a short path, which the image's own folder may not have.
 #[derive(Debug)]
 struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder for an image. What an earlier try for the same image left is ended and removed.
+    fn create(image: &Path) -> Result<Self> {
+        let name = Uuid::new_v5(&IMAGE_NAMESPACE, image.as_os_str().as_encoded_bytes());
+        let folder = Self(std::env::temp_dir().join(format!("coffre-{}", name.simple())));
+        if let Some(server) = Server::find(&folder.pid_file(), &folder.socket())? {
+            server.stop()?;
+        }
+        match fs::remove_dir_all(&folder.0) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(FabricError::io("removing", &folder.0)(error));
+            }
+            _ => {}
+        }
+        let made = DirBuilder::new().mode(0o700).create(&folder.0);
+        made.map_err(FabricError::io("creating", &folder.0))?;
+        Ok(folder)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("s")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.0.join("pid")
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -50,43 +84,48 @@ impl Drop for RunningServer {
 
 impl Qcow2Target {
     pub(super) fn create(path: &Path, size_bytes: u64) -> Result<Self> {
+        // Before the file: a server that still holds it must end first.
+        let folder = Folder::create(path)?;
         let part = Part::begin(path)?;
         tool::create_qcow2(&part.path, size_bytes)?;
-        let folder = std::env::temp_dir().join(format!("coffre-{}", Uuid::new_v4().simple()));
-        let made = DirBuilder::new().mode(0o700).create(&folder);
-        made.map_err(FabricError::io("creating", &folder))?;
-        let folder = Folder(folder);
         let server = tool::serve(&Serve {
             image: &part.path,
             format: ImageFormat::Qcow2,
-            socket: &folder.0.join("s"),
-            pid_file: &folder.0.join("pid"),
+            socket: &folder.socket(),
+            pid_file: &folder.pid_file(),
             export: EXPORT,
             bitmap: None,
             writable: true,
+            persistent: false,
         })?;
-        Ok(Self { server: RunningServer { server, folder }, part })
+        let server = RunningServer { server, folder };
+        let keeper = connect(&server.server, &part.path)?;
+        Ok(Self { keeper, server, part })
     }
 
     pub(super) fn writer(&self) -> Result<Qcow2Writer> {
-        let spec = ConnectSpec {
-            export: EXPORT.to_owned(),
-            contexts: Vec::new(),
-            timeout: IO_TIMEOUT_DEFAULT,
-        };
-        let disk = self.part.path.display().to_string();
-        match NbdClient::connect(&self.server.server.socket, &spec) {
-            Ok(client) => Ok(Qcow2Writer { client, disk }),
-            Err(source) => Err(FabricError::Nbd { disk, source }),
-        }
+        let client = connect(&self.server.server, &self.part.path)?;
+        Ok(Qcow2Writer { client, disk: self.part.path.display().to_string() })
     }
 
     pub(super) fn finish(self) -> Result<()> {
-        // All connections are gone; one more flush covers the caches of all of them.
-        self.writer()?.flush()?;
-        self.server.server.stop()?;
-        self.part.finish()
+        let Self { keeper, server, part } = self;
+        // All writers are gone; one more flush covers the caches of all of them.
+        let disk = part.path.display().to_string();
+        Qcow2Writer { client: keeper, disk }.flush()?;
+        server.server.stop()?;
+        part.finish()
     }
+}
+
+fn connect(server: &Server, image: &Path) -> Result<NbdClient> {
+    let spec = ConnectSpec {
+        export: EXPORT.to_owned(),
+        contexts: Vec::new(),
+        timeout: IO_TIMEOUT_DEFAULT,
+    };
+    NbdClient::connect(&server.socket, &spec)
+        .map_err(|source| FabricError::Nbd { disk: image.display().to_string(), source })
 }
 
 pub(super) struct Qcow2Writer {

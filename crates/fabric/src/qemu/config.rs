@@ -91,6 +91,14 @@ pub struct MachineDefinition {
     pub extra_args: Vec<String>,
 }
 
+impl MachineDefinition {
+    /// Whether the machine can be as it is described; the error says what cannot.
+    pub fn check(&self) -> crate::Result<()> {
+        super::fabric::check_machine(self)
+            .map_err(|text| crate::FabricError::Config(format!("machine {}: {text}", self.name)))
+    }
+}
+
 fn memory_mib_default() -> u64 {
     512
 }

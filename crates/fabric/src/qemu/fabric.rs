@@ -166,8 +166,7 @@ fn check_machines(machines: &[MachineDefinition]) -> Result<()> {
             let text = format!("the id or the name of {} is there twice", machine.name);
             return Err(FabricError::Config(text));
         }
-        check_machine(machine)
-            .map_err(|text| FabricError::Config(format!("machine {}: {text}", machine.name)))?;
+        machine.check()?;
     }
     Ok(())
 }
@@ -176,7 +175,7 @@ fn relative(path: &&PathBuf) -> bool {
     !path.is_absolute()
 }
 
-fn check_machine(machine: &MachineDefinition) -> Result<(), String> {
+pub(super) fn check_machine(machine: &MachineDefinition) -> Result<(), String> {
     if machine.name.is_empty() || machine.name.chars().any(char::is_control) {
         return Err("the name is empty or has control characters".to_owned());
     }

@@ -40,6 +40,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
             export: &names::job(note.point, index),
             bitmap: bitmap.as_deref(),
             writable: false,
+            persistent: true,
         })?;
     }
     note.taken = Some(Taken {
