@@ -27,7 +27,7 @@ pub struct ImageTarget {
 #[derive(Debug)]
 enum Target {
     Raw(raw::RawTarget),
-    Qcow2(qcow2::Qcow2Target),
+    Qcow2(Box<qcow2::Qcow2Target>),
 }
 
 /// Writes to an image. Each thread asks for its own.
@@ -44,7 +44,9 @@ pub trait ImageWriter: Send {
 pub fn create(path: &Path, spec: &ImageSpec) -> Result<ImageTarget> {
     let inner = match spec.format {
         ImageFormat::Raw => Target::Raw(raw::RawTarget::create(path, spec.size_bytes)?),
-        ImageFormat::Qcow2 => Target::Qcow2(qcow2::Qcow2Target::create(path, spec.size_bytes)?),
+        ImageFormat::Qcow2 => {
+            Target::Qcow2(Box::new(qcow2::Qcow2Target::create(path, spec.size_bytes)?))
+        }
     };
     Ok(ImageTarget { inner })
 }
