@@ -143,6 +143,7 @@ mod tests {
             "coffre image restore --store file:///v --passphrase-file f --point latest --name n --to o",
             "coffre image delete --store file:///v --passphrase-file f --point 0197a9b8-0000-7000-8000-000000000000",
             "coffre vault verify --store file:///v --passphrase-file f",
+            "coffre vault gc --store file:///v --passphrase-file f --dry-run",
             "coffre vault create -g g -n v -l local",
             "coffre restore disks -v v --vm web --luns 0,1 --no-wait",
         ];

@@ -184,7 +184,7 @@ fn vault_class(error: &VaultError) -> (Class, Retry) {
         error if error.is_store_full() => (Class::StoreFull, Retry::Never),
         error if error.is_damage() => (Class::PointDamaged, Retry::Never),
         VaultError::Bucket(_) => (Class::StoreUnavailable, Retry::After(PAUSE_SHORT)),
-        VaultError::NotAVault | VaultError::Unsupported { .. } => {
+        VaultError::NotAVault | VaultError::Unsupported { .. } | VaultError::UnfitStore { .. } => {
             (Class::StoreUnavailable, Retry::Never)
         }
         VaultError::WrongKey | VaultError::MissingKey { .. } => (Class::StoreLocked, Retry::Never),

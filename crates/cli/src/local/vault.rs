@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use coffre_vault::{Passphrase, Vault, VerifyScope};
-use serde_json::json;
+use coffre_vault::{CollectOptions, CollectPlan, Passphrase, Vault, VerifyScope};
+use serde_json::{Value, json};
 
 use super::StoreArgs;
 use super::meter::Meter;
 use crate::client;
-use crate::say::{self, Format};
+use crate::say::{self, Column, Format};
 
 /// Vaults: of the service, or with --store in a store with no service.
 #[derive(Debug, clap::Subcommand)]
@@ -48,6 +48,23 @@ pub(crate) enum VaultVerb {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Frees what no recovery point of a store needs. Backups may go on meanwhile.
+    Gc {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// Only say what would be freed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave alone what was written in the last so many hours. With 0 a backup that is just
+        /// being written may have to begin again; nothing is lost.
+        #[arg(long, default_value_t = 0)]
+        spare_hours: u64,
+    },
+    /// Counts what is in a store.
+    Stats {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 /// Does it.
@@ -74,7 +91,88 @@ pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
             meter.end();
             super::report(format, &report)
         }
+        VaultVerb::Gc { store, dry_run, spare_hours } => {
+            let options = CollectOptions {
+                spare_younger_ms: spare_hours.saturating_mul(3_600_000),
+                ..CollectOptions::at(jiff::Timestamp::now().as_millisecond())
+            };
+            let vault = store.open()?;
+            if dry_run { plan(&vault, &options, format) } else { collect(&vault, &options, format) }
+        }
+        VaultVerb::Stats { store } => stats(&store.open()?, format),
     }
+}
+
+fn plan(vault: &Vault, options: &CollectOptions, format: Format) -> anyhow::Result<ExitCode> {
+    let plan = vault.collect_plan(options).context("plan the collection")?;
+    match format {
+        Format::Json => say::data(&plan_json(&plan).to_string())?,
+        Format::Table => say::data(&format!(
+            "would free {} packs and rewrite {}: {} of {}, {} copied first",
+            plan.dead_packs,
+            plan.sparse_packs,
+            say::bytes(plan.condemned_bytes),
+            say::bytes(plan.stored_bytes),
+            say::bytes(plan.rescue_bytes)
+        ))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn collect(vault: &Vault, options: &CollectOptions, format: Format) -> anyhow::Result<ExitCode> {
+    let report = vault.collect(options).context("collect")?;
+    match format {
+        Format::Json => say::data(
+            &json!({
+                "run": report.run,
+                "packs_deleted": report.packs_deleted,
+                "bytes_deleted": report.bytes_deleted,
+                "bytes_rescued": report.bytes_rescued,
+                "plan": plan_json(&report.plan),
+            })
+            .to_string(),
+        )?,
+        Format::Table => say::data(&format!(
+            "freed {} in {} packs, copied {}",
+            say::bytes(report.bytes_deleted),
+            report.packs_deleted,
+            say::bytes(report.bytes_rescued)
+        ))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plan_json(plan: &CollectPlan) -> Value {
+    json!({
+        "live_points": plan.live_points,
+        "deleted_points": plan.deleted_points,
+        "stored_bytes": plan.stored_bytes,
+        "dead_packs": plan.dead_packs,
+        "sparse_packs": plan.sparse_packs,
+        "condemned_bytes": plan.condemned_bytes,
+        "rescue_bytes": plan.rescue_bytes,
+        "unfinished_packs": plan.unfinished_packs,
+    })
+}
+
+fn stats(vault: &Vault, format: Format) -> anyhow::Result<ExitCode> {
+    const COLUMNS: &[Column] = &[
+        ("Points", "/points"),
+        ("Objects", "/objects"),
+        ("Bytes", "/stored_bytes"),
+        ("Packs", "/packs"),
+        ("Bytes in packs", "/pack_bytes"),
+    ];
+    let stats = vault.stats().context("count what is in the store")?;
+    let found = json!({
+        "points": stats.points,
+        "objects": stats.objects,
+        "stored_bytes": stats.stored_bytes,
+        "packs": stats.packs,
+        "pack_bytes": stats.pack_bytes,
+    });
+    say::one(format, &found, COLUMNS)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn create(store: &str, passphrase: &std::path::Path, format: Format) -> anyhow::Result<ExitCode> {

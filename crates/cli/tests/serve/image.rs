@@ -90,6 +90,11 @@ fn an_image_goes_in_and_comes_out_as_it_was() {
     let point = first["point"].as_str().unwrap();
     store.ask(&["image", "delete", "--point", point]);
     assert_eq!(store.ask(&["image", "list"]).as_array().unwrap().len(), 1);
+    let plan = store.ask(&["vault", "gc", "--dry-run"]);
+    assert_eq!(plan["deleted_points"], 1);
+    store.ask(&["vault", "gc"]);
+    assert_eq!(store.ask(&["vault", "stats"])["points"], 1);
+    assert_eq!(store.ask(&["vault", "verify"])["damage"], json!([]), "what is left is whole");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::serve::worker::Outcome;
 const STAT_BLOCK_BYTES: u64 = 512;
 
 pub(super) fn prepare(service: &Service, job: &Job) -> Result<Outcome, Failure> {
-    with_context(service, job, |cx| coffre_engine::prepare(cx))?;
+    with_context(service, job, coffre_engine::prepare)?;
     Ok(Outcome::nothing())
 }
 
@@ -37,13 +37,13 @@ pub(super) fn validate(service: &Service, job: &Job, meter: &Meter) -> Result<Ou
 }
 
 pub(super) fn publish(service: &Service, job: &Job) -> Result<Outcome, Failure> {
-    let facts = with_context(service, job, |cx| coffre_engine::publish(cx))?;
+    let facts = with_context(service, job, coffre_engine::publish)?;
     discovery::look(service);
     Ok(Outcome { facts: StepFacts::Restore(files(facts)), warnings: Vec::new() })
 }
 
 pub(super) fn remove(service: &Service, job: &Job) -> Result<(), Failure> {
-    with_context(service, job, |cx| coffre_engine::remove(cx))
+    with_context(service, job, coffre_engine::remove)
 }
 
 fn with_context<T>(
