@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bucket;
+mod collect;
 mod damage;
 mod faults;
 mod huge;
@@ -10,3 +11,4 @@ mod killed;
 mod round_trip;
 mod samples;
 mod support;
+mod together;
