@@ -28,7 +28,10 @@ fn is_clean(vault: &Vault) -> bool {
 }
 
 /// A vault with a point, and a second one that changed most of it.
-fn two_points() -> (Arc<MemoryBucket>, Vault, [(Uuid, Vec<u8>); 2]) {
+/// A point and what it restores to.
+type Truth = (Uuid, Vec<u8>);
+
+fn two_points() -> (Arc<MemoryBucket>, Vault, [Truth; 2]) {
     let (bucket, vault) = new_vault();
     let first = mixed_image(1, 60, 100);
     let mut second = first.clone();
