@@ -119,6 +119,7 @@ fn a_machine_of_others_is_found_and_backed_up() {
     }
     let second = Uuid::new_v4();
     let report = take(second, Some(first));
+    assert_eq!(fabric.machines().unwrap()[0].disks, info.disks, "also while a point is open");
     for device in ["virtio0", "virtio1"] {
         assert_eq!(changed(&report, device), [(MIB, CLUSTER)], "{device}");
         write(&monitor, device, "write -P 9 1M 4k");

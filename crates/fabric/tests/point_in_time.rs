@@ -25,6 +25,10 @@ fn a_point_keeps_the_bytes_of_its_moment_while_the_guest_writes_on() {
     assert!(unknown(&report, "os").contains("no earlier point"));
     let snapshot = host.snapshot(point);
     assert_eq!(snapshot.report(), &report);
+    // An open point does not change what the machine is.
+    let formats: Vec<_> =
+        host.machine.info().unwrap().disks.iter().map(|disk| disk.format).collect();
+    assert_eq!(formats, [Qcow2, Raw]);
     // Overwritten before, between and after reads.
     for disk in ["os", "data1"] {
         host.write(disk, MIB, 4 * MIB);

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::config::MachineDefinition;
-use crate::qmp::command::Drive;
+use crate::qmp::command::{Drive, Medium, Node};
 use crate::{DiskInfo, FabricError, ImageFormat, Result};
 
 /// A disk of a running machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LiveDisk {
     pub(crate) info: DiskInfo,
-    /// The node that the guest writes to. Looked up each time: names of nodes that were not named
-    /// by hand differ at each start.
+    /// The node of the image that the guest writes to, below any filters. Looked up each time:
+    /// names of nodes that were not named by hand differ at each start.
     pub(crate) node: String,
+    /// Bitmaps of the node can be stored in the image.
+    pub(crate) stores_bitmaps: bool,
 }
 
 /// The disks that a backup covers: writable, not removable; those of the definition if there is
@@ -21,8 +23,9 @@ pub(crate) struct LiveDisk {
 pub(crate) fn live_disks(
     definition: Option<&MachineDefinition>,
     drives: Vec<Drive>,
+    nodes: &[Node],
 ) -> Result<Vec<LiveDisk>> {
-    let found = found_disks(drives);
+    let found = found_disks(drives, nodes);
     let Some(definition) = definition else { return Ok(found) };
     let pick = |disk: &super::DiskDefinition| {
         let by_key = found.iter().find(|live| live.info.key == disk.key);
@@ -33,18 +36,19 @@ pub(crate) fn live_disks(
             path: disk.path.clone(),
         })?;
         let name = disk.name.clone().unwrap_or_else(|| disk.key.clone());
-        let info = DiskInfo { key: disk.key.clone(), lun: disk.lun, name, ..live.info.clone() };
-        Ok(LiveDisk { info, node: live.node.clone() })
+        let (key, lun, format) = (disk.key.clone(), disk.lun, disk.format);
+        let info = DiskInfo { key, lun, name, format, ..live.info.clone() };
+        Ok(LiveDisk { info, ..live.clone() })
     };
     definition.disks.iter().map(pick).collect()
 }
 
-fn found_disks(drives: Vec<Drive>) -> Vec<LiveDisk> {
+fn found_disks(drives: Vec<Drive>, nodes: &[Node]) -> Vec<LiveDisk> {
     let mut disks: Vec<LiveDisk> = Vec::new();
     let mut keys = HashSet::new();
     for drive in drives {
         let Drive { device, qdev, removable, inserted: Some(medium) } = drive else { continue };
-        let Some(node) = medium.node_name else { continue };
+        let Some((node, driver)) = image_node(&medium, nodes) else { continue };
         if removable || medium.ro {
             continue;
         }
@@ -56,7 +60,8 @@ fn found_disks(drives: Vec<Drive>) -> Vec<LiveDisk> {
             .map_or_else(|| format!("disk{index}"), str::to_owned);
         let key = if keys.contains(&wanted) { format!("{wanted}-{index}") } else { wanted };
         keys.insert(key.clone());
-        let format = if medium.drv == "qcow2" { ImageFormat::Qcow2 } else { ImageFormat::Raw };
+        let stores_bitmaps = driver == "qcow2";
+        let format = if stores_bitmaps { ImageFormat::Qcow2 } else { ImageFormat::Raw };
         let info = DiskInfo {
             name: key.clone(),
             key,
@@ -66,9 +71,24 @@ fn found_disks(drives: Vec<Drive>) -> Vec<LiveDisk> {
             format,
             path: PathBuf::from(medium.image.filename),
         };
-        disks.push(LiveDisk { info, node });
+        disks.push(LiveDisk { info, node, stores_bitmaps });
     }
     disks
+}
+
+/// Name and driver of the node of the image. While a point is open, a filter stands above it, which
+/// tells the name of the image's file as its own.
+fn image_node(medium: &Medium, nodes: &[Node]) -> Option<(String, String)> {
+    if medium.drv == "copy-before-write" {
+        let below = nodes.iter().find(|node| {
+            matches!(node.drv.as_str(), "qcow2" | "raw")
+                && node.image.filename == medium.image.filename
+        });
+        if let Some(Node { node_name: Some(name), drv, .. }) = below {
+            return Some((name.clone(), drv.clone()));
+        }
+    }
+    Some((medium.node_name.clone()?, medium.drv.clone()))
 }
 
 /// The id of a device from what QEMU calls it: the id, or a path in its tree of objects.
@@ -108,7 +128,7 @@ mod tests {
 
     #[test]
     fn disks_are_named_by_their_device() {
-        let disks = live_disks(None, drives()).unwrap();
+        let disks = live_disks(None, drives(), &[]).unwrap();
         let told: Vec<_> = disks
             .iter()
             .map(|disk| (disk.info.key.as_str(), disk.info.lun, disk.node.as_str()))

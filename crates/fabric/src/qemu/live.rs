@@ -22,8 +22,7 @@ use super::reader;
 use crate::agent::{self, FreezeOutcome};
 use crate::qmp::{QmpClient, QmpError};
 use crate::{
-    Consistency, FabricError, FreezeWish, ImageFormat, OsType, Result, SnapshotReport,
-    SnapshotRequest, tool,
+    Consistency, FabricError, FreezeWish, OsType, Result, SnapshotReport, SnapshotRequest, tool,
 };
 
 /// How long the guest stays frozen for a transaction that does not end. It takes milliseconds
@@ -170,11 +169,10 @@ fn actions(
         let mut action = |kind: &str, data: Value| {
             actions.push(json!({ "type": kind, "data": data }));
         };
-        let persistent = disk.format == ImageFormat::Qcow2;
         action(
             "block-dirty-bitmap-add",
             json!({
-                "node": live.node, "name": names::bitmap(note.point), "persistent": persistent,
+                "node": live.node, "name": names::bitmap(note.point), "persistent": live.stores_bitmaps,
             }),
         );
         if let (Some(parent), None) = (note.parent, &disk.unknown) {

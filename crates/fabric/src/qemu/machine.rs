@@ -199,7 +199,8 @@ impl QemuMachine {
     }
 
     pub(super) fn live_disks(&self, qmp: &QmpClient) -> Result<Vec<LiveDisk>> {
-        discover::live_disks(self.definition.as_ref(), self.ask(qmp.drives())?)
+        let (drives, nodes) = (self.ask(qmp.drives())?, self.ask(qmp.nodes())?);
+        discover::live_disks(self.definition.as_ref(), drives, &nodes)
     }
 
     /// What opens the disks of a noted point.

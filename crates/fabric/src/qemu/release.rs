@@ -77,7 +77,7 @@ pub(super) fn settle_live(
     let drives = machine.ask(qmp.drives())?;
     let nodes = machine.ask(qmp.nodes())?;
     let mut actions: Vec<Value> = Vec::new();
-    for disk in super::discover::live_disks(None, drives)? {
+    for disk in super::discover::live_disks(None, drives, &nodes)? {
         let found = ours_on(&nodes, &disk);
         let key = note_key(note, &disk);
         for step in plan(point, lent_by(note, &key), &found, how) {

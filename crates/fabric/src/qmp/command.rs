@@ -51,6 +51,8 @@ pub(crate) struct Image {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Node {
     pub(crate) node_name: Option<String>,
+    pub(crate) drv: String,
+    pub(crate) image: Image,
     #[serde(default)]
     pub(crate) dirty_bitmaps: Vec<Bitmap>,
 }
