@@ -1,9 +1,10 @@
 //! What a recovery point holds: the disks of one moment, byte for byte, while the guest writes on.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use coffre_testkit::{Guest, Scribbler};
 use serde_json::json;
 
@@ -29,9 +30,8 @@ fn a_backup_under_load_is_the_disks_at_the_point() -> anyhow::Result<()> {
     }
     let job = world.start_backup()?;
     wait_until_the_point_is_taken(&world, &job)?;
-    let before = (first.blocks(), second.blocks());
-    ensure!(before.0.is_err() || before.1.is_err(), "a stopped guest does not answer");
     qmp.call("cont", json!({}))?;
+    drop(qmp);
     // Everything that was on the disks at the point is overwritten while the point is read, or after.
     let done = world.wait(&job)?;
     done.must_be_completed()?;
@@ -109,34 +109,38 @@ fn wait_until_the_point_is_taken(world: &World, job: &str) -> anyhow::Result<()>
     }
 }
 
-/// Whether the file system in an image is whole, by the file system's own checker, on a copy.
-fn check_file_system(image: &PathBuf) -> anyhow::Result<bool> {
+/// Whether the file system in an image is whole by its own checker, on a copy that was mounted once. (A freeze leaves a
+/// note in the log of an xfs so that a mount after a crash looks there; the checker alone will not.)
+fn check_file_system(image: &Path) -> anyhow::Result<bool> {
     let raw = image.with_extension("checked");
-    let converted = std::process::Command::new("qemu-img")
-        .args(["convert", "-f", format_of(image), "-O", "raw"])
-        .args([image, &raw])
-        .status()?;
-    ensure!(converted.success(), "convert {}", image.display());
-    let kind = std::process::Command::new("blkid")
-        .args(["-o", "value", "-s", "TYPE"])
-        .arg(&raw)
-        .output()?;
-    let clean = match String::from_utf8_lossy(&kind.stdout).trim() {
-        // A frozen xfs has an empty log but for one record that says so: nothing to replay.
-        "xfs" => std::process::Command::new("xfs_repair")
-            .args(["-n", "-f"])
-            .arg(&raw)
-            .output()?
-            .status
-            .success(),
-        "ext4" => std::process::Command::new("e2fsck")
-            .args(["-f", "-n"])
-            .arg(&raw)
-            .output()?
-            .status
-            .success(),
-        other => anyhow::bail!("no file system but {other:?} in {}", image.display()),
+    let here = image.with_extension("mounted");
+    std::fs::create_dir(&here)?;
+    let image = image.to_str().context("the path is UTF-8")?;
+    let format = format_of(Path::new(image));
+    let (raw, here) =
+        (raw.to_str().context("the path is UTF-8")?, here.to_str().context("the path is UTF-8")?);
+    run("qemu-img", &["convert", "-f", format, "-O", "raw", image, raw])?;
+    run("mount", &["-o", "loop", raw, here])?;
+    run("umount", &[here])?;
+    let kind = run("blkid", &["-o", "value", "-s", "TYPE", raw])?;
+    let checked = match kind.trim() {
+        "xfs" => run("xfs_repair", &["-n", "-f", raw]),
+        "ext4" => run("e2fsck", &["-f", "-n", raw]),
+        other => bail!("no file system but {other:?} in {image}"),
     };
-    std::fs::remove_file(&raw)?;
-    Ok(clean)
+    if let Err(error) = &checked {
+        println!("{error:#}");
+    }
+    std::fs::remove_file(raw)?;
+    std::fs::remove_dir(here)?;
+    Ok(checked.is_ok())
+}
+
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.with_context(|| format!("start {program}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let why = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program} {arguments:?}: {said}{why}");
+    Ok(said)
 }
