@@ -27,10 +27,10 @@ fn is_clean(vault: &Vault) -> bool {
     report.damage.is_empty()
 }
 
-/// A vault with a point, and a second one that changed most of it.
 /// A point and what it restores to.
 type Truth = (Uuid, Vec<u8>);
 
+/// A vault with a point, and a second one that changed most of it.
 fn two_points() -> (Arc<MemoryBucket>, Vault, [Truth; 2]) {
     let (bucket, vault) = new_vault();
     let first = mixed_image(1, 60, 100);
