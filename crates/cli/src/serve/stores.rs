@@ -142,3 +142,76 @@ fn make_key(path: &Path) -> Result<String, Failure> {
         .map_err(|error| failed(error.to_string()))?;
     Ok(passphrase)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use coffre_control::id::{SubscriptionId, VaultId};
+    use coffre_control::model::{
+        Immutability, MonitoringSettings, Redundancy, SoftDelete, SoftDeleteState,
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn row(store_url: String) -> VaultRow {
+        VaultRow {
+            id: VaultId(Uuid::from_u128(5)),
+            subscription: SubscriptionId(Uuid::nil()),
+            group: "rg".to_owned(),
+            name: "safe".to_owned(),
+            region: "local".to_owned(),
+            tags: Default::default(),
+            redundancy: Redundancy::Local,
+            cross_region_restore: false,
+            redundancy_locked: false,
+            soft_delete: SoftDelete { state: SoftDeleteState::Disabled, days: 14 },
+            immutability: Immutability::Disabled,
+            monitoring: MonitoringSettings {
+                job_failures: false,
+                replication_issues: false,
+                failover_issues: false,
+                classic_critical: false,
+                classic_site_recovery_mail: false,
+            },
+            public_network_access: true,
+            cross_subscription_restore: false,
+            identity: None,
+            store_url,
+            created: Timestamp::UNIX_EPOCH,
+            changed: Timestamp::UNIX_EPOCH,
+            etag: 1,
+        }
+    }
+
+    #[test]
+    fn a_store_is_made_once_and_never_again_without_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&folder.path().join("data")).unwrap();
+        let row = row(format!("file://{}/vaults/5", folder.path().display()));
+        let made = Stores::new(&data).open(&row).unwrap().id();
+        let reopened = Stores::new(&data).open(&row).unwrap().id();
+        assert_eq!(made, reopened);
+
+        let key = data.vault_keys().join(format!("{}.key", row.id));
+        assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let paper = data.recovery_keys().join(format!("safe-{}.txt", row.id));
+        assert_eq!(paper.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        std::fs::remove_file(&key).unwrap();
+        let failure = Stores::new(&data).open(&row).unwrap_err();
+        assert_eq!(failure.class, Class::StoreLocked);
+        assert!(failure.message.contains("bring it back"), "{}", failure.message);
+        assert!(!key.exists(), "no new key hides the loss of the old one");
+    }
+
+    #[test]
+    fn a_crash_between_key_and_store_is_healed() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&folder.path().join("data")).unwrap();
+        let row = row(format!("file://{}/vaults/5", folder.path().display()));
+        make_key(&data.vault_keys().join(format!("{}.key", row.id))).unwrap();
+        Stores::new(&data).open(&row).unwrap();
+    }
+}

@@ -31,6 +31,28 @@ fn the_first_start_needs_nothing_and_the_secret_is_seen_once() {
 }
 
 #[test]
+fn a_lost_secret_is_renewed_while_the_service_is_stopped() {
+    let mut stand = Stand::new();
+    stand.start(None);
+    let new = stand.folder().join("new");
+    let renew = |stand: &Stand| {
+        let mut verb = coffre();
+        verb.args(["admin-secret", "--data"]).arg(&stand.data).arg("--secret-file").arg(&new);
+        verb.output().unwrap()
+    };
+    let refused = renew(&stand);
+    assert_eq!(refused.status.code(), Some(1), "the service runs");
+    stand.stop();
+    assert!(renew(&stand).status.success());
+    stand.start(None);
+    stand.login_with(&new);
+    let data = stand.data.to_str().unwrap();
+    let old = stand.secret();
+    let refused = stand.client(&["login", "--data", data, "--secret-file", old.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1), "the old secret is worth nothing");
+}
+
+#[test]
 fn a_second_service_on_the_same_folder_is_refused() {
     let mut stand = Stand::new();
     stand.start(None);
