@@ -124,10 +124,15 @@ impl Inner {
         Ok(true)
     }
 
+    /// Whether a point is deleted by a mark that can be read; a damaged one deletes nothing.
+    pub(crate) fn is_surely_deleted(&self, point: Uuid) -> Result<bool, VaultError> {
+        Ok(unless_damaged(self.is_deleted(point))?.unwrap_or(false))
+    }
+
     /// A committed point that is not deleted.
     pub(crate) fn live_point(&self, point: Uuid) -> Result<Option<CommittedRecord>, VaultError> {
         match self.decision(point)? {
-            Some(Decision::Committed(committed)) if !self.is_deleted(point)? => {
+            Some(Decision::Committed(committed)) if !self.is_surely_deleted(point)? => {
                 Ok(Some(committed.0.clone()))
             }
             Some(Decision::Committed(_) | Decision::Aborted) | None => Ok(None),
@@ -146,8 +151,7 @@ impl Inner {
         for object in decided {
             let Some(point) = point_of(&object.key, "rp/") else { continue };
             // One damaged record must not hide the other points, nor stop the next backup; verify names it.
-            if deleted.contains(&point) && unless_damaged(self.is_deleted(point))?.unwrap_or(false)
-            {
+            if deleted.contains(&point) && self.is_surely_deleted(point)? {
                 continue;
             }
             let decision = unless_damaged(self.decision(point))?.flatten();

@@ -67,10 +67,15 @@ pub(crate) fn verify(
     match scope {
         VerifyScope::All => verify_all(inner, progress, &mut report, &mut findings)?,
         VerifyScope::Point(point) => {
-            let record = inner.live_point(point)?.ok_or(VaultError::UnknownPoint(point))?;
+            match inner.live_point(point) {
+                Ok(Some(record)) => {
+                    verify_point(inner, &record, progress, &mut report, &mut findings)?;
+                }
+                Ok(None) => return Err(VaultError::UnknownPoint(point)),
+                Err(error) => findings.take(error, Some(point))?,
+            }
             report.points = 1;
-            verify_point(inner, &record, progress, &mut report, &mut findings)?;
-            if !findings.is_empty() && inner.is_deleted(point)? {
+            if !findings.is_empty() && inner.is_surely_deleted(point)? {
                 return Err(VaultError::UnknownPoint(point));
             }
         }
@@ -123,7 +128,7 @@ fn verify_all(
         };
         check.run()?;
         // A point that was deleted while we looked may have been collected as well.
-        if found.is_empty() || !inner.is_deleted(record.point)? {
+        if found.is_empty() || !inner.is_surely_deleted(record.point)? {
             findings.merge(found);
         }
         if progress.cancelled() {

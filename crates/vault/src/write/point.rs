@@ -145,6 +145,10 @@ impl PointWriter {
 
     fn base(&self, point: Uuid, key: &str, size_bytes: u64) -> Result<BaseTree, VaultError> {
         let unusable = |reason: String| VaultError::BaseUnusable { reason };
+        // A mark that cannot be read counts here as well: what the base shares may be collected.
+        if self.inner.bucket.size(&deletion_key(point))?.is_some() {
+            return Err(unusable(format!("point {point} is deleted")));
+        }
         let record = self.inner.live_point(point)?;
         let record = record
             .ok_or_else(|| unusable(format!("point {point} does not exist or is deleted")))?;

@@ -254,3 +254,50 @@ fn a_damaged_decision_or_done_marker_stops_no_backup() {
     assert!(damage.iter().any(|damage| damage.object.starts_with("rp/")), "{damage:?}");
     assert!(damage.iter().any(|damage| damage.object.starts_with("gc/done/")), "{damage:?}");
 }
+
+/// Several objects at once, mangled in every way that comes to mind: an answer, never a panic and never a wrong byte.
+#[test]
+fn havoc_is_answered() {
+    let (bucket, truth) = small_vault();
+    let objects = bucket.list("").unwrap();
+    for seed in 0..400 {
+        let mut noise = Noise::new(seed);
+        let hurt = copy(&bucket);
+        for _ in 0..=noise.next() % 4 {
+            let key = &objects[(noise.next() as usize) % objects.len()].key;
+            let Ok(mut data) = hurt.get(key) else { continue };
+            let at = (noise.next() as usize) % (data.len() + 1);
+            match noise.next() % 6 {
+                0 => data.truncate(at),
+                1 => data.extend_from_slice(&[0xFF; 70]),
+                2 => data[at..].iter_mut().take(4).for_each(|byte| *byte = 0xFF),
+                3 => data[at..].iter_mut().take(16).for_each(|byte| *byte = 0),
+                4 => {
+                    let other = &objects[(noise.next() as usize) % objects.len()].key;
+                    let other = bucket.get(other).unwrap();
+                    data.splice(at.., other.into_iter().skip(at));
+                }
+                _ => data.rotate_left(at.min(1)),
+            }
+            replace(&hurt, key, &data);
+        }
+        let Ok(vault) = open(&hurt) else { continue };
+        let _ = vault.points();
+        let reported = no_wrong_byte(&vault, &truth);
+        let report = vault.verify(VerifyScope::All, &NoProgress).unwrap();
+        assert!(!reported || !report.damage.is_empty(), "seed {seed}");
+        for (id, data) in &truth {
+            let Ok(disk) = vault.disk(*id, "disk") else { continue };
+            let mut read = vec![0; data.len()];
+            if disk.read_at(0, &mut read).is_ok() {
+                assert!(read == *data, "seed {seed}");
+            }
+        }
+        let image = Image::new(truth[1].1.clone());
+        if backup(&vault, Uuid::from_u128(50), &image, Some((truth[1].0, &[]))).is_ok()
+            && let Ok(restored) = restore(&vault, Uuid::from_u128(50))
+        {
+            assert!(restored == image.data, "seed {seed}");
+        }
+    }
+}
