@@ -191,6 +191,7 @@ fn make_service(config: &Config, data: &DataDir, db: Arc<dyn Db>) -> anyhow::Res
         images,
         freeze_max: Duration::from_secs(config.freeze_seconds),
         region: config.region.clone(),
+        transfers: config.transfers,
     }))
 }
 

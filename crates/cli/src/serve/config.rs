@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) region: String,
     /// Jobs that run at the same time, 1 to 32.
     pub(crate) workers: usize,
+    /// Backups and restores at the same time, 1 to `workers`. Each may hold some 100 MiB.
+    pub(crate) transfers: usize,
     /// Folder for the short-lived copies of blocks that a VM overwrites during a backup.
     /// Empty: `scratch` in the data folder.
     pub(crate) scratch: Option<PathBuf>,
@@ -69,6 +71,7 @@ impl Default for Config {
             names: Vec::new(),
             region: REGION_DEFAULT.to_owned(),
             workers: WORKERS_DEFAULT,
+            transfers: 1,
             scratch: None,
             staging: None,
             vaults: None,
@@ -143,6 +146,9 @@ impl Config {
         let refuse = |key: &str, message: &str| Err((key.to_owned(), message.to_owned()));
         if self.workers == 0 || self.workers > WORKERS_MAX {
             return refuse("workers", "must be 1 to 32");
+        }
+        if self.transfers == 0 || self.transfers > self.workers {
+            return refuse("transfers", "must be 1 to the number of workers");
         }
         if self.discovery_seconds == 0 {
             return refuse("discovery_seconds", "must be at least 1");
@@ -224,6 +230,7 @@ mod tests {
             ("worker = 2", "worker"),
             ("workers = 0", "workers: must be 1 to 32"),
             ("workers = \"two\"", "workers"),
+            ("workers = 1\ntransfers = 2", "transfers: must be 1 to the number of workers"),
             ("listen = \"nowhere\"", "listen"),
             ("region = \"East US\"", "region"),
             ("public_url = \"http://h\"", "public_url: must start with https://"),

@@ -14,6 +14,9 @@ use uuid::Uuid;
 use super::hypervisors::Hypervisors;
 use super::stores::Stores;
 
+/// Pause between two looks at whether to go on waiting for room.
+const SLOT_PATIENCE: Duration = Duration::from_millis(200);
+
 /// What every thread of the service shares.
 pub(crate) struct Service {
     /// The database.
@@ -36,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) bell: Bell,
     /// Machines that a thread of this process works on.
     pub(crate) claims: Claims,
+    /// Room for jobs that move blocks.
+    pub(crate) transfers: Slots,
     stopping: AtomicBool,
 }
 
@@ -48,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) images: PathBuf,
     pub(crate) freeze_max: Duration,
     pub(crate) region: String,
+    pub(crate) transfers: usize,
 }
 
 impl Service {
@@ -64,6 +70,7 @@ impl Service {
             owner: Uuid::new_v4(),
             bell: Bell::default(),
             claims: Claims::default(),
+            transfers: Slots::new(parts.transfers),
             stopping: AtomicBool::new(false),
         }
     }
@@ -136,6 +143,46 @@ impl Drop for Claim<'_> {
     }
 }
 
+/// Room for so many at once. Whoever waits can be told to give up.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Slots {
+    fn new(count: usize) -> Slots {
+        Slots { free: Mutex::new(count), freed: Condvar::new() }
+    }
+
+    /// Waits for room. `None` = gave up.
+    pub(crate) fn take(&self, gives_up: impl Fn() -> bool) -> Option<Slot<'_>> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            if gives_up() {
+                return None;
+            }
+            let waited = self.freed.wait_timeout(free, SLOT_PATIENCE);
+            free = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *free -= 1;
+        Some(Slot { slots: self })
+    }
+}
+
+/// Room that is ours until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    slots: &'a Slots,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        *self.slots.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.slots.freed.notify_one();
+    }
+}
+
 /// Wakes sleepers. A ring between two looks is never lost: a sleeper says what it heard last.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
@@ -177,6 +224,19 @@ mod tests {
         assert!(claims.take(Uuid::max()).is_some());
         drop(first);
         assert!(claims.take(Uuid::nil()).is_some());
+    }
+
+    #[test]
+    fn room_is_given_to_one_after_the_other_and_waiting_can_end() {
+        let slots = Slots::new(1);
+        let first = slots.take(|| false).unwrap();
+        assert!(slots.take(|| true).is_none());
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| slots.take(|| false).is_some());
+            drop(first);
+            assert!(second.join().unwrap());
+        });
+        assert!(slots.take(|| true).is_some(), "all room is free again");
     }
 
     #[test]

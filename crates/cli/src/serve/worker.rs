@@ -13,12 +13,12 @@ use coffre_control::usecase::{
     LeaseToken, begin_step, lease_job, next_wake, release_lease, renew_lease, report_job,
 };
 use coffre_control::{ErrorCode, Refusal};
-use coffre_engine::{Class, Failure};
+use coffre_engine::{Class, Failure, Watch};
 use tracing::{debug, error, info, info_span, warn};
 
 use super::failure::to_control;
 use super::meter::Meter;
-use super::service::Service;
+use super::service::{Service, Slot};
 use super::steps;
 
 /// How long a lease holds without a heartbeat.
@@ -97,7 +97,8 @@ fn drive(service: &Service, token: LeaseToken, job: &Job) {
             }
         },
     };
-    while let Some(goes_on) = one_step(service, token) {
+    let mut slot = None;
+    while let Some(goes_on) = one_step(service, token, &mut slot) {
         if !goes_on {
             return;
         }
@@ -107,7 +108,11 @@ fn drive(service: &Service, token: LeaseToken, job: &Job) {
 
 /// Does the next step. `None` = the lease is still ours and the work on the job is over for now;
 /// `Some(false)` = the lease is gone.
-fn one_step(service: &Service, token: LeaseToken) -> Option<bool> {
+fn one_step<'a>(
+    service: &'a Service,
+    token: LeaseToken,
+    slot: &mut Option<Slot<'a>>,
+) -> Option<bool> {
     if service.is_stopping() {
         return None;
     }
@@ -126,7 +131,7 @@ fn one_step(service: &Service, token: LeaseToken) -> Option<bool> {
         Next::Done => return Some(false),
     };
     let begun = Instant::now();
-    let (result, stopped) = perform(service, token, &job, step, undo);
+    let (result, stopped) = perform(service, token, &job, (step, undo), slot);
     let failed_by_stop =
         result.as_ref().is_err_and(|failure| failure.class == Class::Cancelled) && stopped;
     if failed_by_stop {
@@ -196,19 +201,25 @@ fn report(
 
 /// Performs the effect under a heartbeat. Says whether it was asked to stop because the service
 /// stops or lost the lease.
-fn perform(
-    service: &Service,
+fn perform<'a>(
+    service: &'a Service,
     token: LeaseToken,
     job: &Job,
-    step: Step,
-    undo: bool,
+    (step, undo): (Step, bool),
+    slot: &mut Option<Slot<'a>>,
 ) -> (Result<Outcome, Failure>, bool) {
     let meter = Meter::default();
     let (done, wait) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let heartbeat = scope.spawn(|| heartbeat(service, token, &meter, wait));
+        // A job that moves blocks waits for room before its first step, and keeps it to its end.
+        if moves_blocks(job) && !undo && slot.is_none() {
+            *slot = service.transfers.take(|| meter.cancelled());
+        }
         let result = if undo {
             steps::undo(service, job, step).map(|()| Outcome::nothing())
+        } else if moves_blocks(job) && slot.is_none() {
+            Err(Failure::cancelled())
         } else {
             steps::perform(service, job, step, &meter)
         };
@@ -216,6 +227,10 @@ fn perform(
         let stopped = heartbeat.join().expect("a heartbeat does not panic");
         (result, stopped)
     })
+}
+
+fn moves_blocks(job: &Job) -> bool {
+    matches!(job.kind, JobKind::Backup { .. } | JobKind::Restore { .. })
 }
 
 /// Renews the lease until the step is done. Says whether it stopped the step for a reason that is
