@@ -238,6 +238,33 @@ impl Inner {
         Ok(())
     }
 
+    /// Compares the packs on the store with the index, once for an open vault: a pack that is missing or has another size
+    /// is no home for anything, so that the next full read stores again what it held. A list that is behind the truth
+    /// only makes a block be stored twice.
+    pub(crate) fn compare_packs(&self) -> Result<(), VaultError> {
+        if self.index().compared {
+            return Ok(());
+        }
+        let sizes: HashMap<String, u64> = self
+            .bucket
+            .list("packs/")?
+            .into_iter()
+            .map(|object| (object.key, object.size))
+            .collect();
+        let mut index = self.index_mut();
+        let lost: Vec<PackId> = index
+            .packs()
+            .iter()
+            .filter(|pack| {
+                !pack.dead && sizes.get(&pack.id.object()) != Some(&u64::from(pack.bytes))
+            })
+            .map(|pack| pack.id)
+            .collect();
+        lost.iter().for_each(|pack| index.set_lost(pack));
+        index.compared = true;
+        Ok(())
+    }
+
     /// False if a segment vanished after it was listed.
     fn refresh_segments(&self) -> Result<bool, VaultError> {
         for object in self.bucket.list("index/")? {

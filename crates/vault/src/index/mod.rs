@@ -59,6 +59,8 @@ pub(crate) struct PackFacts {
     pub(crate) indexed: bool,
     pub(crate) condemned: bool,
     pub(crate) dead: bool,
+    /// Its object is missing, has another size or was found damaged: what it holds is stored again.
+    pub(crate) lost: bool,
 }
 
 /// The index of a vault.
@@ -69,6 +71,8 @@ pub(crate) struct Index {
     places: PlaceTable,
     /// What collectors will delete, known packs and others.
     condemned: HashSet<PackId>,
+    /// The packs on the store were compared with the index.
+    pub(crate) compared: bool,
     /// A done marker cannot be read: packs may be gone without our knowing.
     pub(crate) unsure: bool,
     /// Segments that were taken in, by object key.
@@ -103,6 +107,7 @@ impl Index {
             indexed,
             condemned: self.condemned.contains(&listing.pack),
             dead: false,
+            lost: false,
         });
         for frame in &listing.frames {
             for (part, id) in (0u8..).zip(&frame.ids) {
@@ -126,14 +131,15 @@ impl Index {
         Ok(stays.or_else(|| places.first()).copied())
     }
 
-    /// Where something is that new points may count on: in a pack that a segment names and nobody condemned.
+    /// Where something is that new points may count on: in a pack that a segment names, nobody condemned and, as far as
+    /// we know, is whole.
     pub(crate) fn home(&self, id: &Id) -> Result<Option<Location>, VaultError> {
         Ok(self.places_of(id)?.into_iter().find(|place| self.stays(place)))
     }
 
     fn stays(&self, place: &Location) -> bool {
         let pack = self.pack(place.pack);
-        pack.indexed && !pack.condemned
+        pack.indexed && !pack.condemned && !pack.lost
     }
 
     /// All places of an identity in packs that are not deleted.
@@ -179,6 +185,13 @@ impl Index {
         self.condemned = condemned;
     }
 
+    /// Marks a pack as one that nothing new may count on.
+    pub(crate) fn set_lost(&mut self, pack: &PackId) {
+        if let Some(number) = self.numbers.get(pack) {
+            self.packs[*number as usize].lost = true;
+        }
+    }
+
     /// Marks these packs deleted, for ever.
     pub(crate) fn add_dead(&mut self, dead: &[PackId]) {
         for pack in dead {
@@ -193,6 +206,7 @@ impl Index {
                     indexed: false,
                     condemned: false,
                     dead: true,
+                    lost: false,
                 });
             }
         }

@@ -12,6 +12,7 @@ use super::findings::Findings;
 use super::reach::ReachCheck;
 use super::verify_point::verify_point;
 use crate::crypto::Capability;
+use crate::format::PackId;
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
 use crate::{Advance, Progress, VaultError};
@@ -61,6 +62,7 @@ pub(crate) fn verify(
 ) -> Result<VerifyReport, VaultError> {
     inner.keyring.require(Capability::Read, "verify stored disks")?;
     // Nothing that was read before counts: a handle of its own, with nothing in its caches.
+    let known = inner;
     let inner = &inner.fresh();
     let mut report = VerifyReport::default();
     let mut findings = Findings::default();
@@ -81,6 +83,10 @@ pub(crate) fn verify(
         }
     }
     report.damage = findings.into_damage();
+    // Writers of this process store again what was lost, as soon as they read it.
+    for pack in report.damage.iter().filter_map(|damage| PackId::of_object(&damage.object)) {
+        known.index_mut().set_lost(&pack);
+    }
     Ok(report)
 }
 

@@ -49,6 +49,7 @@ impl PointWriter {
             None => {}
         }
         inner.refresh()?;
+        inner.compare_packs()?;
         let active = ActiveRecord { point: spec.id, name: spec.name.clone() };
         inner.create_json(RecordKind::Active, &active_key(spec.id), &active)?;
         let (fresh, reliance) = (Fresh::new(), Reliance::default());
@@ -111,7 +112,15 @@ impl PointWriter {
             // What the failed run claimed as its own was perhaps never stored.
             self.fresh = Fresh::new();
         }
-        let (root, stats) = ran?;
+        // A base whose map cannot be read is no base; the caller reads everything, which also heals it.
+        let (root, stats) = ran.map_err(|error| match error {
+            VaultError::Damaged { object, offset, what } if base.is_some() => {
+                VaultError::BaseUnusable {
+                    reason: format!("damage in {object} at byte {offset}: {what}"),
+                }
+            }
+            other => other,
+        })?;
         if let (Some(_), Some((point, _))) = (base, &spec.base) {
             self.bases.insert(*point);
         }

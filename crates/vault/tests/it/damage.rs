@@ -209,7 +209,6 @@ fn damage_names_the_points_that_it_touches() {
             .damage
             .is_empty()
     );
-    // It heals by itself: the next backup stores again what is missing once the pack is known to be gone.
     let largest = packs_of_one.iter().max_by_key(|key| bucket.size(key).unwrap()).unwrap();
     let mut bad = bucket.get(largest).unwrap();
     let middle = bad.len() / 2;
@@ -300,4 +299,49 @@ fn havoc_is_answered() {
             assert!(restored == image.data, "seed {seed}");
         }
     }
+}
+
+/// A pack that is lost is noticed by the next writer; what it held is stored again when it is read, and that heals the
+/// old points too. One that is damaged inside is known once verify has seen it.
+#[test]
+fn a_full_read_heals_what_was_lost() {
+    for truncated in [false, true] {
+        let (bucket, vault) = new_vault();
+        let image = Image::new(mixed_image(3, 30, 0));
+        let (_, first) = backup(&vault, Uuid::from_u128(1), &image, None).unwrap();
+        for object in bucket.list("packs/").unwrap() {
+            let data = bucket.get(&object.key).unwrap();
+            bucket.delete(&object.key).unwrap();
+            if truncated {
+                bucket.create(&object.key, &data[..data.len() - 1]).unwrap();
+            }
+        }
+        let vault = open(&bucket).unwrap();
+        // The map is lost with its pack: an increment says so instead of building on it.
+        let changed = [coffre_vault::Extent { offset: 0, length: 1 }];
+        let increment =
+            backup(&vault, Uuid::from_u128(2), &image, Some((Uuid::from_u128(1), &changed)));
+        assert!(
+            truncated || matches!(increment, Err(VaultError::BaseUnusable { .. })),
+            "{increment:?}"
+        );
+        let (_, healed) = backup(&vault, Uuid::from_u128(3), &image, None).unwrap();
+        assert_eq!(healed.blocks_new, first.blocks_new);
+        for id in [1, 3] {
+            assert!(restore(&open(&bucket).unwrap(), Uuid::from_u128(id)).unwrap() == image.data);
+        }
+    }
+    let (bucket, vault) = new_vault();
+    let image = Image::new(mixed_image(3, 30, 0));
+    backup(&vault, Uuid::from_u128(1), &image, None).unwrap();
+    let largest =
+        bucket.list("packs/").unwrap().into_iter().max_by_key(|object| object.size).unwrap().key;
+    let mut bad = bucket.get(&largest).unwrap();
+    bad[5000] ^= 1;
+    replace(&bucket, &largest, &bad);
+    assert!(!vault.verify(VerifyScope::All, &NoProgress).unwrap().damage.is_empty());
+    backup(&vault, Uuid::from_u128(2), &image, None).unwrap();
+    assert!(restore(&vault, Uuid::from_u128(1)).unwrap() == image.data);
+    let damage = vault.verify(VerifyScope::All, &NoProgress).unwrap().damage;
+    assert!(damage.iter().all(|damage| damage.points.is_empty()), "{damage:?}");
 }
