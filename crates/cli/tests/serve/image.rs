@@ -98,6 +98,26 @@ fn an_image_goes_in_and_comes_out_as_it_was() {
 }
 
 #[test]
+fn the_store_and_the_recovery_key_are_enough() {
+    let store = Store::new();
+    let created = store.ask(&["vault", "create"]);
+    let image = store.path("disk.raw");
+    write_image(&image);
+    store.ask(&["image", "backup", "--name", "web", text(&image)]);
+    std::fs::remove_file(store.path("pass")).unwrap();
+    let paper = store.path("paper");
+    std::fs::write(&paper, created["recovery_key"].as_str().unwrap()).unwrap();
+    let back = store.path("back.raw");
+    let restored = coffre()
+        .args(["image", "restore", "--store", &format!("file://{}", text(&store.path("store")))])
+        .args(["--recovery-key-file", text(&paper), "--to", text(&back)])
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    assert!(std::fs::read(&back).unwrap() == std::fs::read(&image).unwrap());
+}
+
+#[test]
 fn a_wrong_passphrase_is_a_failure_and_damage_has_its_own_status() {
     let store = Store::new();
     store.ask(&["vault", "create"]);
