@@ -61,10 +61,12 @@ const SOON: &[Mutant] = &[
     Mutant::CommitsBeforeIntents,
     Mutant::IntentsIgnored,
     Mutant::MarkFromPlan,
+    Mutant::BlindToOtherCollectors,
     Mutant::CondemnedCountsAsHome,
     Mutant::SpareInsteadOfRescue,
     Mutant::NoRescue,
     Mutant::DeleteBeforeRescueIsIndexed,
+    Mutant::CondemnedRemovedBeforeDone,
     Mutant::DoneWithoutPacks,
     Mutant::IndexRemovedBeforeReplaced,
     Mutant::SurvivorsForgotten,
@@ -76,13 +78,15 @@ const SOON: &[Mutant] = &[
     Mutant::NoIntent,
     Mutant::OwnPacksUnchecked,
     Mutant::ForeignDecisionAccepted,
+    Mutant::IntentRemovedBeforeDecision,
+    Mutant::AbortMarkerRemoved,
     Mutant::DeletionUnlinks,
 ];
 
 #[test]
 fn mistakes_in_the_protocol_are_found() {
     for mutant in SOON {
-        let found = hunt(*mutant, 0..1_000, THREADS, HUNT);
+        let found = hunt(*mutant, 0..5_000, THREADS, HUNT);
         assert!(found.violation.is_some(), "{mutant:?} lives after {} seeds", found.seeds);
     }
     Mutant::set(None);

@@ -60,7 +60,7 @@ fn one(seed: u64, findings: &mut Findings) {
     let outcome = run(&plan);
     findings.seeds += 1;
     findings.counts.add(&outcome.counts);
-    if seed % REPEATED_ONE_IN == 0 {
+    if seed.is_multiple_of(REPEATED_ONE_IN) {
         findings.repeated += 1;
         let again = run(&plan);
         if again.trace != outcome.trace || again.violation != outcome.violation {
