@@ -174,8 +174,7 @@ impl Inner {
         if let Some(node) = lock(&self.caches.nodes).get(id) {
             return Ok(node);
         }
-        let node =
-            self.with_moved_copies(id, |pack, place| self.read_node(id, level, pack, place))?;
+        let node = self.with_any_copy(id, |pack, place| self.read_node(id, level, pack, place))?;
         let node = Arc::new(node);
         lock(&self.caches.nodes).insert(*id, Arc::clone(&node));
         Ok(node)
@@ -208,12 +207,12 @@ impl Inner {
         Ok(node)
     }
 
-    /// Reads at the place of `id`; if the pack is gone, the collector may have moved it: the index is brought up to
-    /// date and the new place is tried, once.
-    pub(crate) fn with_moved_copies<T>(
+    /// Reads at the place of `id`. If that fails, the collector may have moved it, or the copy is damaged: the index is
+    /// brought up to date, and every other copy is tried. The error is that of the first.
+    pub(crate) fn with_any_copy<T>(
         &self,
         id: &Id,
-        read: impl Fn(PackId, Location) -> Result<T, VaultError>,
+        mut read: impl FnMut(PackId, Location) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
         let missing = || VaultError::Damaged {
             object: "index/".to_owned(),
@@ -221,10 +220,11 @@ impl Inner {
             what: format!("{id:?} is in no pack"),
         };
         let (pack, place) = self.find(id)?.ok_or_else(missing)?;
-        match read(pack, place) {
-            Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+        let first = match read(pack, place) {
+            Err(VaultError::Bucket(BucketError::NotFound { .. })) => gone(pack),
+            Err(error) if error.is_damage() => error,
             other => return other,
-        }
+        };
         self.refresh_to_read()?;
         let places: Vec<_> = {
             let index = self.index();
@@ -237,10 +237,11 @@ impl Inner {
         for (pack, place) in places {
             match read(pack, place) {
                 Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+                Err(error) if error.is_damage() => {}
                 other => return other,
             }
         }
-        Err(gone(pack))
+        Err(first)
     }
 }
 

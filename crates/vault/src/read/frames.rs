@@ -55,48 +55,40 @@ impl BlockFetcher {
             frame.1.push((place.part, *want));
         }
         for (pack, frames) in &packs {
-            if let Err(failure) = self.fetch_of_pack(inner, *pack, frames, out) {
-                let first = frames.values().flat_map(|frame| &frame.1).next();
-                let Some((_, want)) = first else { continue };
-                match failure {
-                    VaultError::Bucket(BucketError::NotFound { .. }) => {
-                        // The collector may have moved these blocks while we read: each at its new place.
-                        for (_, want) in frames.values().flat_map(|frame| &frame.1) {
-                            if let Err(error) = self.fetch_moved(inner, want, out) {
-                                return Ok(Err(BlockFailure {
-                                    slot: want.slot,
-                                    id: want.id,
-                                    error: Some(error),
-                                }));
-                            }
-                        }
+            match self.fetch_of_pack(inner, *pack, frames, out) {
+                Ok(()) => continue,
+                Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+            // The collector may have moved these blocks while we read, or something is damaged: each for itself.
+            for (_, want) in frames.values().flat_map(|frame| &frame.1) {
+                match self.fetch_any(inner, want, out) {
+                    Ok(()) => {}
+                    Err(error) if error.is_damage() => {
+                        let error = Some(error);
+                        return Ok(Err(BlockFailure { slot: want.slot, id: want.id, error }));
                     }
-                    error => {
-                        return Ok(Err(BlockFailure {
-                            slot: want.slot,
-                            id: want.id,
-                            error: Some(error),
-                        }));
-                    }
+                    Err(error) => return Err(error),
                 }
             }
         }
         Ok(Ok(()))
     }
 
-    fn fetch_moved(
+    /// Fetches one block from whichever copy is good.
+    fn fetch_any(
         &mut self,
         inner: &Inner,
         want: &Wanted,
         out: &mut [u8],
     ) -> Result<(), VaultError> {
-        let (pack, place, frame) = inner.with_moved_copies(&want.id, |pack, place: Location| {
+        inner.with_any_copy(&want.id, |pack, place: Location| {
             let frame =
                 inner.get_pack_range(pack, u64::from(place.offset), place.bytes as usize)?;
-            Ok((pack, place, frame))
-        })?;
-        self.read_bytes += frame.len() as u64;
-        self.take_frame(inner, pack, place.offset, &frame, &[(place.part, *want)], out)
+            self.read_bytes += frame.len() as u64;
+            self.take_frame(inner, pack, place.offset, &frame, &[(place.part, *want)], out)
+        })
     }
 
     fn fetch_of_pack(

@@ -341,7 +341,14 @@ fn a_full_read_heals_what_was_lost() {
     replace(&bucket, &largest, &bad);
     assert!(!vault.verify(VerifyScope::All, &NoProgress).unwrap().damage.is_empty());
     backup(&vault, Uuid::from_u128(2), &image, None).unwrap();
-    assert!(restore(&vault, Uuid::from_u128(1)).unwrap() == image.data);
+    // Also for a handle that does not know of the damage: it tries the other copy.
+    for vault in [&vault, &open(&bucket).unwrap()] {
+        assert!(restore(vault, Uuid::from_u128(1)).unwrap() == image.data);
+        assert_eq!(
+            vault.verify(VerifyScope::Point(Uuid::from_u128(1)), &NoProgress).unwrap().damage,
+            []
+        );
+    }
     let damage = vault.verify(VerifyScope::All, &NoProgress).unwrap().damage;
     assert!(damage.iter().all(|damage| damage.points.is_empty()), "{damage:?}");
 }
