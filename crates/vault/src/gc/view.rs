@@ -82,7 +82,9 @@ impl View {
         'again: for _ in 0..ATTEMPTS {
             let mut view = Self::default();
             let mut known = BTreeSet::new();
-            for key in list(inner)? {
+            let listed = list(inner)?;
+            view.reserve(listed.values().sum());
+            for key in listed.into_keys() {
                 let Some(segment) = inner.get_segment(&key)? else { continue 'again };
                 view.add(&mut known, key, segment);
             }
@@ -100,7 +102,14 @@ impl View {
 
     /// Whether the store lists the same segments as when this was read.
     pub(super) fn is_current(&self, inner: &Inner) -> Result<bool, VaultError> {
-        Ok(list(inner)?.iter().eq(self.segments.keys()))
+        Ok(list(inner)?.keys().eq(self.segments.keys()))
+    }
+
+    /// Makes room for segments of so many bytes in all: growing step by step would need twice the memory.
+    fn reserve(&mut self, segment_bytes: u64) {
+        let most = usize::try_from(segment_bytes).unwrap_or(0) / size_of::<Id>();
+        self.ids.reserve_exact(most);
+        self.frame_of.reserve_exact(most);
     }
 
     fn add(&mut self, known: &mut BTreeSet<PackId>, key: String, segment: Segment) {
@@ -214,10 +223,78 @@ impl View {
     }
 }
 
-fn list(inner: &Inner) -> Result<BTreeSet<String>, VaultError> {
-    Ok(inner.bucket.list(SEGMENTS)?.into_iter().map(|listed| listed.key).collect())
+/// The segments with their sizes.
+fn list(inner: &Inner) -> Result<BTreeMap<String, u64>, VaultError> {
+    Ok(inner.bucket.list(SEGMENTS)?.into_iter().map(|listed| (listed.key, listed.size)).collect())
 }
 
 fn count(length: usize) -> u32 {
     u32::try_from(length).expect("an index of less than four thousand million blocks")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Frame, PackListing};
+
+    fn name(number: u64) -> Id {
+        Id(*blake3::hash(&number.to_le_bytes()).as_bytes())
+    }
+
+    /// A segment of 256 packs of 64 frames of 4 blocks.
+    fn segment(number: u64) -> Segment {
+        let packs = (0..256).map(|pack| {
+            let pack_number = number * 256 + pack;
+            let frames = (0..64u32).map(|frame| Frame {
+                offset: frame * 100_000,
+                bytes: 100_000,
+                ids: (0..4)
+                    .map(|part| name((pack_number * 64 + u64::from(frame)) * 4 + part))
+                    .collect(),
+            });
+            PackListing {
+                pack: PackId(
+                    *blake3::hash(&pack_number.to_be_bytes()).as_bytes().first_chunk().unwrap(),
+                ),
+                kind: Seal::Data,
+                group: 0,
+                bytes: 6_500_000,
+                digest: [0; 32],
+                verified: true,
+                frames: frames.collect(),
+            }
+        });
+        Segment { origin: [0; 16], packs: packs.collect() }
+    }
+
+    /// Memory decides how large a vault can be collected. `COFFRE_VIEW_BLOCKS=10000000` measures at full size.
+    #[test]
+    fn a_view_takes_less_than_thirty_two_bytes_for_a_block() {
+        let wanted =
+            std::env::var("COFFRE_VIEW_BLOCKS").map_or(200_000, |text| text.parse().unwrap());
+        let mut view = View::default();
+        let mut known = BTreeSet::new();
+        let segments = u64::div_ceil(wanted, 65_536);
+        // As long as they are on the store: 32 bytes for each block, and a little for frames and packs.
+        view.reserve(segments * 65_536 * 35);
+        for number in 0..segments {
+            view.add(&mut known, format!("index/{number}"), segment(number));
+        }
+        view.finish();
+        let blocks = view.ids.len();
+        assert_eq!(blocks as u64, segments * 65_536);
+        let bytes = view.ids.len() * size_of::<Short>()
+            + (view.frame_of.len() + view.order.len()) * size_of::<u32>()
+            + view.frames.len() * size_of::<ViewFrame>()
+            + view.packs.len() * size_of::<ViewPack>();
+        assert!(bytes < 32 * blocks, "{bytes} bytes for {blocks} blocks");
+        assert!(view.ids.capacity() < blocks * 5 / 4);
+        for number in [0, 1, blocks as u64 / 2, blocks as u64 - 1] {
+            let (_, copies) = view.copies(&name(number)).unwrap();
+            let (_, place) = view.location(copies[0]);
+            assert_eq!((copies.len(), u64::from(place.part)), (1, number % 4));
+        }
+        assert!(view.copies(&name(u64::MAX)).is_none());
+        assert_eq!(view.ranks().count(), blocks);
+    }
 }
