@@ -6,7 +6,7 @@
 //! nothing runs that is not in `static/portal.js`; every text is there in every language.
 //!
 //! * [`PortalState`], [`router`] – what the service gives, what it mounts
-//! * [`view`], [`i18n`], [`format`] – who looks, in which language, and how values are written
+//! * [`view`], [`i18n`], [`mod@format`] – who looks, in which language, and how values are written
 //! * [`component`], [`az`] – the parts that pages are built from
 
 mod assets;

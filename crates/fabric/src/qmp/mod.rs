@@ -2,7 +2,7 @@
 //!
 //! [`codec`] is the protocol without any input or output. [`client`] moves the bytes over a Unix
 //! socket; many threads share one client, because QEMU's socket serves one connection at a time.
-//! [`command`] has the commands that we use with their types. Source: QEMU's documents
+//! `command` has the commands that we use with their types. Source: QEMU's documents
 //! `docs/interop/qmp-spec` and the QAPI schema.
 
 pub mod client;

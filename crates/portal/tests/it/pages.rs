@@ -292,7 +292,10 @@ async fn pages_speak_the_language_of_the_reader() {
     }
     let mut browser = Browser::signed_in(&world).await;
     browser.language = "fr";
-    let failed = world.jobs().into_iter().find(|job| job.error.is_some()).unwrap();
+    let frozen = |job: &Job| {
+        job.error.as_ref().is_some_and(|error| error.code.azure() == "UserErrorFsFreezeFailed")
+    };
+    let failed = world.jobs().into_iter().find(frozen).unwrap();
     browser
         .get(&format!("/portal/jobs/{}", failed.id))
         .await
