@@ -1,0 +1,1 @@
+//! Stores of a vault that are reached over HTTP.
