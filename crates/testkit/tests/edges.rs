@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["control"]),
     ("arm", &["control"]),
     ("portal", &["control"]),
-    ("cli", &["control", "vault", "fabric", "engine", "store", "arm", "portal"]),
+    ("guest", &[]),
+    ("cli", &["control", "vault", "fabric", "engine", "store", "arm", "portal", "guest"]),
     (
         "testkit",
         &["control", "vault", "fabric", "engine", "store", "arm", "portal", "vault-under-test"],
@@ -41,7 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that are synchronous and speak no HTTP, and what must not even come in through somebody else.
-const SYNCHRONOUS: &[&str] = &["control", "vault", "fabric", "engine", "store"];
+const SYNCHRONOUS: &[&str] = &["control", "vault", "fabric", "engine", "store", "guest"];
 const ASYNCHRONOUS: &[&str] = &["tokio", "async-std", "smol", "axum", "hyper", "reqwest"];
 
 /// Licences that a dependency may be used under. All let a binary be passed on with a notice only.

@@ -1,0 +1,1 @@
+//! Freezing and thawing the file systems of this machine.

@@ -1,0 +1,1 @@
+//! Scripts of the administrator before and after a point.
