@@ -59,6 +59,10 @@ pub(crate) enum VaultVerb {
         /// being written may have to begin again; nothing is lost.
         #[arg(long, default_value_t = 0)]
         spare_hours: u64,
+        /// Give up backups that were begun so many hours ago and never finished. One that is still
+        /// running has to begin again.
+        #[arg(long, default_value_t = 168)]
+        abandon_hours: u64,
     },
     /// Counts what is in a store.
     Stats {
@@ -91,9 +95,10 @@ pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
             meter.end();
             super::report(format, &report)
         }
-        VaultVerb::Gc { store, dry_run, spare_hours } => {
+        VaultVerb::Gc { store, dry_run, spare_hours, abandon_hours } => {
             let options = CollectOptions {
                 spare_younger_ms: spare_hours.saturating_mul(3_600_000),
+                abandon_older_ms: abandon_hours.saturating_mul(3_600_000),
                 ..CollectOptions::at(jiff::Timestamp::now().as_millisecond())
             };
             let vault = store.open()?;
@@ -128,6 +133,7 @@ fn collect(vault: &Vault, options: &CollectOptions, format: Format) -> anyhow::R
                 "packs_deleted": report.packs_deleted,
                 "bytes_deleted": report.bytes_deleted,
                 "bytes_rescued": report.bytes_rescued,
+                "points_abandoned": report.points_abandoned,
                 "plan": plan_json(&report.plan),
             })
             .to_string(),

@@ -1,7 +1,10 @@
 //! Cleaning up after writers that are gone.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
+use super::CollectOptions;
 use super::census::{ACTIVE, INTENTS};
 use super::mutant::{Mutant, mistake};
 use crate::VaultError;
@@ -42,6 +45,27 @@ pub(super) fn traces(inner: &Inner) -> Result<Vec<(String, Unfinished)>, VaultEr
         }
     }
     Ok(traces)
+}
+
+/// Gives up every undecided point whose traces are all older than the options allow; gives their number. What a store
+/// does not date is not suspected. What decided points left is removed in another place.
+pub(super) fn abandon_old(inner: &Inner, options: &CollectOptions) -> Result<u64, VaultError> {
+    let grace = i64::try_from(options.abandon_older_ms).unwrap_or(i64::MAX);
+    let old = options.now_unix_ms.saturating_sub(grace);
+    let mut suspects: BTreeMap<Uuid, bool> = BTreeMap::new();
+    for (_, found) in traces(inner)? {
+        let is_old = found.since_unix_ms.is_some_and(|since| since <= old);
+        *suspects.entry(found.point).or_insert(true) &= is_old;
+    }
+    let mut given_up = 0;
+    for (point, _) in suspects.into_iter().filter(|(_, is_old)| *is_old) {
+        let decided = inner.bucket.size(&decision_key(point))?.is_some();
+        if !decided {
+            abandon(inner, point)?;
+            given_up += 1;
+        }
+    }
+    Ok(given_up)
 }
 
 /// Gives a point up, so that it can never be committed, and removes what its writer left. If it was committed, it

@@ -44,6 +44,8 @@ pub use mutant::Mutant;
 pub(crate) use mutant::Mutant;
 pub(crate) use mutant::mistake;
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// How to collect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectOptions {
@@ -52,6 +54,10 @@ pub struct CollectOptions {
     /// Packs that no point needs are left alone while they are younger than this (a writer may be about to publish
     /// them), in milliseconds; zero: none. What the clock gets wrong makes a writer begin again, and loses nothing.
     pub spare_younger_ms: u64,
+    /// Points that were begun, or whose intent was written, so many milliseconds ago and that are still not committed
+    /// are given up first, as by [`Vault::abandon_point`]: their writers died. Zero: all. A writer that is alive after
+    /// all has to begin again.
+    pub abandon_older_ms: u64,
     /// Packs of whose bytes less than this many percent are needed are rewritten; zero: none, 100: all that hold
     /// anything unneeded.
     pub repack_below_percent: u8,
@@ -62,12 +68,13 @@ pub struct CollectOptions {
 }
 
 impl CollectOptions {
-    /// What a scheduled collection uses: spares what is younger than a day, rewrites packs that are needed by less than
-    /// half, and has no limit on what is freed.
+    /// What a scheduled collection uses: spares what is younger than a day, gives up what was begun a week ago, rewrites
+    /// packs that are needed by less than half, and has no limit on what is freed.
     pub fn at(now_unix_ms: i64) -> Self {
         Self {
             now_unix_ms,
-            spare_younger_ms: 24 * 60 * 60 * 1000,
+            spare_younger_ms: DAY_MS,
+            abandon_older_ms: 7 * DAY_MS,
             repack_below_percent: 50,
             delete_percent_max: 100,
             points_known: 0,
@@ -111,6 +118,8 @@ pub struct CollectReport {
     pub bytes_rescued: u64,
     /// Index segments that were replaced or removed.
     pub segments_replaced: u64,
+    /// Points that were given up because their writers died.
+    pub points_abandoned: u64,
     /// Left-overs of decided points that were removed.
     pub intents_removed: u64,
 }

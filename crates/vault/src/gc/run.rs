@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::census::Census;
 use super::epoch::Epoch;
-use super::janitor::traces;
+use super::janitor::{abandon_old, traces};
 use super::lists::{self, CONDEMNED, DONE, Packs};
 use super::mark::{Marks, look};
 use super::mutant::{Mutant, mistake};
@@ -43,12 +43,13 @@ pub(crate) fn collect(
     options: &CollectOptions,
 ) -> Result<CollectReport, VaultError> {
     inner.keyring.require(Capability::Delete, "collect")?;
+    let points_abandoned = abandon_old(inner, options)?;
     let (census, mut view, marks) = look(inner, None)?;
     let mut epoch = Epoch::read(inner)?;
     view.judge(&epoch);
     let choice = choose(&view, &marks, &census, &epoch, options)?;
-    let mut run =
-        Run { inner, report: CollectReport { plan: choice.plan, ..CollectReport::default() } };
+    let report = CollectReport { plan: choice.plan, points_abandoned, ..CollectReport::default() };
+    let mut run = Run { inner, report };
     if !choice.packs.is_empty() {
         run.condemn(&mut epoch, &choice.packs)?;
     } else if !epoch.condemned.is_empty() {

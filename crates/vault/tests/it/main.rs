@@ -4,11 +4,13 @@
 mod bucket;
 mod collect;
 mod damage;
+mod damage_table;
 mod faults;
 mod huge;
 mod keys;
 mod killed;
 mod round_trip;
 mod samples;
+mod specimen;
 mod support;
 mod together;
