@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Bucket, BucketError, Created, Object, check_key, check_prefix};
+use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, direct};
 
 /// Prefix of files that are being written where the file system knows no nameless files. Never a valid key part.
 const TEMPORARY_PREFIX: &str = ".new-";
@@ -205,7 +205,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 fn write_nameless(folder: &Path, data: &[u8]) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o600))?);
-    file.write_all_at(data, 0)?;
+    direct::write_all(&file, data)?;
     file.sync_data()?;
     Ok(file)
 }
@@ -230,7 +230,7 @@ fn write_named(folder: &Path, path: &Path, data: &[u8]) -> io::Result<Created> {
     let temporary = folder.join(format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple()));
     let written = (|| {
         let file = File::options().write(true).create_new(true).open(&temporary)?;
-        file.write_all_at(data, 0)?;
+        direct::write_all(&file, data)?;
         file.sync_data()?;
         match fs::hard_link(&temporary, path) {
             Ok(()) => Ok(Created::New),

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+mod direct;
 mod folder;
 mod memory;
 mod name;
