@@ -13,3 +13,9 @@ pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
         }
     });
 }
+
+/// How many threads this machine runs at once, 1 to 32. Asked once: the answer takes a dozen system calls.
+pub(crate) fn cores() -> usize {
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 32))
+}

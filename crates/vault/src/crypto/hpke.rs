@@ -49,6 +49,18 @@ pub(crate) fn hpke_open(
     info: &[u8],
     sealed: &[u8],
 ) -> Option<Vec<u8>> {
+    let open = || open_with(secret, enc, info, sealed);
+    #[cfg(coffre_sim)]
+    let open = || super::memo::remember("hpke_open", &[secret, enc, info, sealed], open);
+    open()
+}
+
+fn open_with(
+    secret: &[u8; 32],
+    enc: &[u8; HPKE_ENC_BYTES],
+    info: &[u8],
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
     if sealed.len() < TAG_BYTES {
         return None;
     }

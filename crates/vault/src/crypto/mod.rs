@@ -7,6 +7,8 @@
 mod aead;
 mod hpke;
 mod keyring;
+#[cfg(coffre_sim)]
+mod memo;
 mod recovery;
 mod slot;
 
@@ -17,5 +19,5 @@ pub(crate) use hpke::{HPKE_ENC_BYTES, hpke_open, hpke_seal};
 pub use keyring::Capability;
 pub(crate) use keyring::{Keyring, deletion_is_signed};
 pub use recovery::RecoveryKey;
-pub use slot::{Passphrase, Unlock};
+pub use slot::{Passphrase, SlotKind, Unlock};
 pub(crate) use slot::{SlotFile, slot_key};
