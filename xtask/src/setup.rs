@@ -30,6 +30,8 @@ const TOOLS: &[Tool] = &[
     tool("lz4", "lz4", "unpacks the kernel of the guests"),
     tool("zstd", "zstd", "unpacks the kernel of the guests"),
     tool("python3", "python3", "builds the guests"),
+    tool("strace", "strace", "kills a program and fails its writes at chosen system calls"),
+    tool("taskset", "util-linux", "keeps a program on one processor"),
     tool("flock", "util-linux", "lets one build of the guests run at a time"),
     tool("git", "git", "tells whether a test left something behind"),
 ];

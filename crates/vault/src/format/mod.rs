@@ -13,6 +13,11 @@ mod root;
 mod segment;
 mod wire;
 
+/// What the fuzzer calls.
+#[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/entries.rs"]
+pub mod fuzz_entries;
+
 pub(crate) use limits::*;
 pub use limits::{BLOCK_BYTES, DISK_BYTES_MAX};
 pub(crate) use node::{NODE_BYTES_MAX, Node, blocks_under, root_level};

@@ -11,5 +11,7 @@ mod tree;
 mod worker;
 
 pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};
+#[cfg(any(test, fuzzing))]
+pub(crate) use plan::align;
 pub use point::PointWriter;
 pub(crate) use point::metadata_info;
