@@ -202,8 +202,12 @@ impl std::fmt::Debug for Keyring {
 /// Whether `signature` is a deletion signed by the holder of the delete key.
 pub(crate) fn deletion_is_signed(public: &[u8; 32], text: &[u8], signature: &[u8]) -> bool {
     use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-    let check =
-        || UnparsedPublicKey::new(&ED25519, public).verify(text, signature).ok().map(|()| vec![]);
+    let check = || {
+        UnparsedPublicKey::new(&ED25519, public)
+            .verify(text, signature)
+            .ok()
+            .map(|()| Vec::<u8>::new())
+    };
     #[cfg(coffre_sim)]
     let check = || super::memo::remember("deletion", &[public, text, signature], check);
     check().is_some()
