@@ -11,8 +11,10 @@ pub(crate) use vault::{VaultVerb, run as run_vault};
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
+use coffre_vault::bucket::Bucket;
 use coffre_vault::{Passphrase, Unlock, Vault, VerifyReport};
 use serde_json::{Value, json};
 
@@ -24,7 +26,7 @@ pub(crate) const EXIT_DAMAGE: u8 = 3;
 /// Which store, and the key to it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct StoreArgs {
-    /// Address of the store: file:///folder.
+    /// Address of the store: file:///folder, s3://bucket/prefix or azblob://container/prefix.
     #[arg(long)]
     pub(crate) store: String,
     /// File with the passphrase of the vault; its first line counts.
@@ -38,7 +40,7 @@ pub(crate) struct StoreArgs {
 impl StoreArgs {
     /// Opens the vault.
     pub(crate) fn open(&self) -> anyhow::Result<Vault> {
-        let bucket = coffre_vault::bucket::open(&self.store).context("open the store")?;
+        let bucket = open_store(&self.store)?;
         let unlock = match (&self.passphrase_file, &self.recovery_key_file) {
             (Some(path), _) => Unlock::Passphrase(Passphrase::new(first_line(path)?)),
             (None, Some(path)) => Unlock::RecoveryKey(
@@ -50,6 +52,11 @@ impl StoreArgs {
     }
 }
 
+/// Opens the store at an address.
+pub(crate) fn open_store(url: &str) -> anyhow::Result<Arc<dyn Bucket>> {
+    coffre_buckets::open(url).context("open the store")
+}
+
 /// The first line of a file that holds a secret.
 pub(crate) fn first_line(path: &std::path::Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
@@ -58,24 +65,27 @@ pub(crate) fn first_line(path: &std::path::Path) -> anyhow::Result<String> {
     Ok(line.to_owned())
 }
 
+/// What a verification found, as rows.
+fn damage_rows(report: &VerifyReport) -> Vec<Value> {
+    let rows = report.damage.iter().map(|found| {
+        json!({
+            "object": found.object,
+            "offset": found.offset,
+            "what": found.what,
+            "points": found.points,
+        })
+    });
+    rows.collect()
+}
+
 /// Prints what a verification found; the exit status says whether there is damage.
 fn report(format: Format, report: &VerifyReport) -> anyhow::Result<ExitCode> {
-    let damage: Vec<Value> = report
-        .damage
-        .iter()
-        .map(|found| {
-            json!({
-                "object": found.object,
-                "offset": found.offset,
-                "what": found.what,
-                "points": found.points,
-            })
-        })
-        .collect();
+    let damage = damage_rows(report);
     match format {
         Format::Json => say::json(&json!({
             "points": report.points,
             "packs": report.packs,
+            "packs_known": report.packs_known,
             "blocks": report.blocks,
             "bytes": report.bytes,
             "damage": damage,

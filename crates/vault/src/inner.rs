@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) block_key: [u8; 32],
     pub(crate) node_key: [u8; 32],
     pub(crate) threads: usize,
+    /// The key slot that opened it; `None` for who made the vault.
+    pub(crate) opened_by: Option<Uuid>,
     pub(crate) caches: Caches,
     pub(crate) points: PointCache,
     index: RwLock<Index>,
@@ -49,7 +51,6 @@ impl Inner {
         root: RootFile,
         root_digest: [u8; 32],
     ) -> Self {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 32);
         Self {
             vault: *root.vault.as_bytes(),
             block_key: keyring.block_identity_key(),
@@ -58,7 +59,8 @@ impl Inner {
             keyring,
             root,
             root_digest,
-            threads,
+            threads: crate::parallel::cores(),
+            opened_by: None,
             caches: Caches::default(),
             points: PointCache::default(),
             index: RwLock::default(),
@@ -342,26 +344,51 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A cache that forgets everything when it is full: few lines, and bounded.
+/// A cache of two generations: what was not asked for while the younger one filled up is forgotten. Few lines, bounded,
+/// and what is in use stays.
 #[derive(Debug)]
 pub(crate) struct Bounded<K, V> {
-    entries: HashMap<K, V>,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    /// Of one generation.
     limit: usize,
 }
 
-impl<K: std::hash::Hash + Eq, V: Clone> Bounded<K, V> {
+impl<K: std::hash::Hash + Eq + Clone, V: Clone> Bounded<K, V> {
+    /// Keeps at most so many entries.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), limit }
+        Self { young: HashMap::new(), old: HashMap::new(), limit: limit.div_ceil(2) }
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.entries.get(key).cloned()
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, value) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone());
+        Some(value)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.entries.len() >= self.limit {
-            self.entries.clear();
+        if self.young.len() >= self.limit {
+            self.old = std::mem::take(&mut self.young);
         }
-        self.entries.insert(key, value);
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_cache_keeps_what_is_in_use() {
+        let mut cache = Bounded::new(8);
+        for n in 0..1000 {
+            cache.insert(n, n);
+            assert_eq!(cache.get(&0), Some(0), "asked for all the time");
+            assert!(cache.young.len() + cache.old.len() <= 9);
+        }
+        assert_eq!((cache.get(&999), cache.get(&500)), (Some(999), None));
     }
 }

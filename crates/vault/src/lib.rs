@@ -14,6 +14,8 @@ mod error;
 
 mod vault;
 
+mod keys;
+
 mod write;
 
 mod read;
@@ -36,11 +38,12 @@ pub mod bucket;
 
 #[cfg(coffre_sim)]
 pub use crypto::seed_chance;
-pub use crypto::{Capability, Passphrase, RecoveryKey, Unlock};
+pub use crypto::{Capability, Passphrase, RecoveryKey, SlotKind, Unlock};
 pub use error::VaultError;
 pub use gc::{CollectOptions, CollectPlan, CollectReport, Unfinished};
 #[cfg(coffre_sim)]
 pub use gc::{Mutant, inspect};
+pub use keys::KeySlot;
 pub use point::{DiskInfo, DiskSpec, DiskStats, PointInfo, PointSpec};
 pub use read::{Damage, DiskReader, RestoreStats, VerifyReport, VerifyScope};
 pub use source::{

@@ -12,6 +12,7 @@ use crate::crypto::{
 };
 use crate::format::{PLAIN_FILE_BYTES_MAX, ROOT_KEY, RootFile, SLOTS_MAX};
 use crate::inner::{Inner, create_new, parse_json};
+use crate::points::point_of;
 use crate::read::{DiskReader, RestoreStats, VerifyReport, VerifyScope};
 use crate::write::PointWriter;
 use crate::{BlockSink, PointInfo, PointSpec, Progress, VaultError};
@@ -110,7 +111,9 @@ impl Vault {
                 });
             match opened {
                 Ok(Some(keyring)) => {
-                    return Ok(Self { inner: Arc::new(Inner::new(bucket, keyring, root, digest)) });
+                    let mut inner = Inner::new(bucket, keyring, root, digest);
+                    inner.opened_by = point_of(&object.key, "keys/");
+                    return Ok(Self { inner: Arc::new(inner) });
                 }
                 Ok(None) => {}
                 Err(error) => failed = Some(error),
@@ -143,84 +146,6 @@ impl Vault {
     /// What the keys at hand allow.
     pub fn capabilities(&self) -> &[Capability] {
         self.inner.keyring.capabilities()
-    }
-
-    /// Adds a key slot that opens with `unlock` and allows only `capabilities`. Returns its id.
-    ///
-    /// # Errors
-    /// [`VaultError::MissingKey`] without the admin capability.
-    pub fn add_key(
-        &self,
-        unlock: &Unlock,
-        capabilities: &[Capability],
-    ) -> Result<Uuid, VaultError> {
-        self.inner.keyring.require(Capability::Admin, "add key slots")?;
-        let keyring = self.inner.keyring.restrict(capabilities);
-        let slot = SlotFile::wrap(&keyring, self.id(), &self.inner.root_digest, unlock)?;
-        create_new(&*self.inner.bucket, &slot_key(slot.slot), &slot.to_bytes())?;
-        Ok(slot.slot)
-    }
-
-    /// The key slots: id and what each allows.
-    ///
-    /// # Errors
-    /// If the store fails or a slot is damaged.
-    pub fn keys(&self) -> Result<Vec<(Uuid, Vec<Capability>)>, VaultError> {
-        let mut slots = Vec::new();
-        for object in self.inner.bucket.list("keys/")? {
-            let slot: SlotFile =
-                parse_json(&object.key, &get_small(&*self.inner.bucket, &object.key)?)?;
-            if slot.vault == self.id() {
-                slots.push((slot.slot, slot.capabilities));
-            }
-        }
-        Ok(slots)
-    }
-
-    /// Removes a key slot. Who copied the store before can still use it: then rotate what it protected.
-    ///
-    /// # Errors
-    /// [`VaultError::MissingKey`] without the admin capability; [`VaultError::Invalid`] if it is the last slot with it.
-    pub fn remove_key(&self, slot: Uuid) -> Result<(), VaultError> {
-        self.inner.keyring.require(Capability::Admin, "remove key slots")?;
-        let others = self.keys()?;
-        if !others
-            .iter()
-            .any(|(id, capabilities)| *id != slot && capabilities.contains(&Capability::Admin))
-        {
-            return Err(VaultError::Invalid(
-                "the last key slot that can administer the vault stays".to_owned(),
-            ));
-        }
-        Ok(self.inner.bucket.delete(&slot_key(slot))?)
-    }
-
-    /// Makes a new generation of the data key, a slot for `passphrase` and a new recovery key, and removes every other
-    /// slot: what is stored from now on is closed to all who held a key before; what is stored already stays open to
-    /// who copied it. Roles need new slots ([`Vault::add_key`] on the vault returned).
-    ///
-    /// # Errors
-    /// [`VaultError::MissingKey`] without the admin and read capabilities. Stopped half way, old slots may be left;
-    /// rotate again.
-    pub fn rotate(&self, passphrase: &Passphrase) -> Result<(Self, RecoveryKey), VaultError> {
-        self.inner.keyring.require(Capability::Admin, "rotate keys")?;
-        self.inner.keyring.require(Capability::Read, "rotate keys")?;
-        let old = self.keys()?;
-        let keyring = self.inner.keyring.with_new_generation()?;
-        let recovery = RecoveryKey::generate()?;
-        let unlocks =
-            [Unlock::Passphrase(passphrase.clone()), Unlock::RecoveryKey(recovery.clone())];
-        for unlock in unlocks {
-            let slot = SlotFile::wrap(&keyring, self.id(), &self.inner.root_digest, &unlock)?;
-            create_new(&*self.inner.bucket, &slot_key(slot.slot), &slot.to_bytes())?;
-        }
-        for (slot, _) in old {
-            self.inner.bucket.delete(&slot_key(slot))?;
-        }
-        let (bucket, root) = (Arc::clone(&self.inner.bucket), self.inner.root.clone());
-        let mut inner = Inner::new(bucket, keyring, root, self.inner.root_digest);
-        inner.threads = self.inner.threads;
-        Ok((Self { inner: Arc::new(inner) }, recovery))
     }
 
     /// Begins a recovery point. Nothing is visible before [`PointWriter::commit`].
@@ -325,7 +250,7 @@ impl Vault {
 }
 
 /// Reads an object that is small by its nature.
-fn get_small(bucket: &dyn Bucket, key: &str) -> Result<Vec<u8>, VaultError> {
+pub(crate) fn get_small(bucket: &dyn Bucket, key: &str) -> Result<Vec<u8>, VaultError> {
     if bucket.size(key)?.is_some_and(|size| size > PLAIN_FILE_BYTES_MAX) {
         let what = "it is too long for what it is".to_owned();
         return Err(VaultError::Damaged { object: key.to_owned(), offset: 0, what });

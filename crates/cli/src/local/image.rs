@@ -1,4 +1,7 @@
-//! `coffre image backup|restore|list|verify|delete`.
+//! `coffre image backup|restore|list|diff|verify|mount|delete`.
+
+mod diff;
+mod mount;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,6 +66,51 @@ pub(crate) enum ImageVerb {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Says what changed between two recovery points, from their maps alone.
+    ///
+    /// The array `changed` of a disk in the JSON output is a map as `coffre image backup --changed`
+    /// takes it.
+    Diff {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The older recovery point, then the newer one (or `latest`).
+        #[arg(long, required = true, num_args = 1, action = clap::ArgAction::Append)]
+        point: Vec<String>,
+        /// With `latest`: the newest point of this name.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Shows a recovery point as a folder with one raw image per disk, until it is unmounted.
+    ///
+    /// The images are read-only; what is read is fetched, checked and kept in a bounded cache.
+    /// Stays in the foreground; Ctrl-C, SIGTERM or `umount DIR` end it cleanly.
+    ///
+    /// To reach the files of a guest:
+    ///
+    ///   mkdir -p /mnt/point /mnt/files
+    ///   coffre image mount --store file:///srv/vault --passphrase-file F --name web /mnt/point &
+    ///   losetup --find --show --read-only --partscan /mnt/point/disk.raw   # says /dev/loop0
+    ///   mount -o ro,noload /dev/loop0p1 /mnt/files      # ext4; for XFS: -o ro,norecovery
+    ///   ...
+    ///   umount /mnt/files; losetup --detach /dev/loop0; umount /mnt/point
+    ///
+    /// Not root? Then the package fuse3 is needed, and --allow-other for others to look in.
+    #[command(verbatim_doc_comment)]
+    Mount {
+        #[command(flatten)]
+        store: StoreArgs,
+        /// The recovery point, or `latest`.
+        #[arg(long, default_value = "latest")]
+        point: String,
+        /// With `latest`: the newest point of this name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Let every user of this machine look in, not only the one who mounts.
+        #[arg(long)]
+        allow_other: bool,
+        /// An empty folder.
+        dir: PathBuf,
+    },
     /// Reads back and checks a recovery point; exit status 3 when damage is found.
     Verify {
         #[command(flatten)]
@@ -104,6 +152,18 @@ impl ImageVerb {
                 let report = vault.verify(VerifyScope::Point(point.id), &meter)?;
                 meter.end();
                 return super::report(format, &report);
+            }
+            ImageVerb::Diff { store, point, name } => {
+                let [base, now] = &point[..] else { bail!("give --point twice: older, newer") };
+                let vault = store.open()?;
+                let base = find(&vault, base, name.as_deref())?;
+                let now = find(&vault, now, name.as_deref())?;
+                diff::run(&vault, &base, &now, format)?;
+            }
+            ImageVerb::Mount { store, point, name, allow_other, dir } => {
+                let vault = store.open()?;
+                let point = find(&vault, &point, name.as_deref())?;
+                mount::run(&vault, &point, &dir, allow_other, format)?;
             }
             ImageVerb::Delete { store, point } => {
                 store.open()?.delete_point(point).context("delete the recovery point")?;

@@ -1,5 +1,8 @@
 //! `coffre vault …`: of the service, or with `--store` of a store with no service.
 
+mod key;
+mod recover;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,7 +22,7 @@ pub(crate) enum VaultVerb {
     ///
     /// With --store: in an empty store; prints the recovery key, once. Without: in the service.
     Create {
-        /// Address of an empty store: file:///folder.
+        /// Address of an empty store: file:///folder, s3://bucket/prefix, azblob://container/prefix.
         #[arg(long, requires = "passphrase_file", conflicts_with_all = ["group", "name"])]
         store: Option<String>,
         /// File with the passphrase of the new vault; its first line counts.
@@ -47,7 +50,32 @@ pub(crate) enum VaultVerb {
     Verify {
         #[command(flatten)]
         store: StoreArgs,
+        /// Read only about this share of the data, drawn anew each time, as 5% or 0.1%; records and
+        /// maps are read in full, and no pack may be missing.
+        #[arg(long, value_parser = share, conflicts_with = "point")]
+        sample: Option<u32>,
+        /// Only what this recovery point needs.
+        #[arg(long)]
+        point: Option<uuid::Uuid>,
     },
+    /// Looks whether a store keeps the rules that a vault builds on, refusals included; makes
+    /// objects below `probe/` and removes them.
+    Probe {
+        /// Address of the store: file:///folder, s3://bucket/prefix or azblob://container/prefix.
+        #[arg(long)]
+        store: String,
+    },
+    /// Makes a lost index anew from the packs and says which recovery points can be restored.
+    ///
+    /// Needs the store and the passphrase or the recovery key, nothing else. Exit status 3 when
+    /// something that a point needs is not there any more.
+    Recover {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Keys of a vault in a store: who may do what.
+    #[command(subcommand)]
+    Key(key::KeyVerb),
     /// Frees what no recovery point of a store needs. Backups may go on meanwhile.
     Gc {
         #[command(flatten)]
@@ -88,13 +116,17 @@ pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
         VaultVerb::Show { name } => {
             client::vault_show(&client::Api::from_profile()?, format, &name)
         }
-        VaultVerb::Verify { store } => {
-            let vault = store.open()?;
-            let meter = Meter::begin(format, "verify", 0);
-            let report = vault.verify(VerifyScope::All, &meter).context("verify the vault")?;
-            meter.end();
-            super::report(format, &report)
+        VaultVerb::Verify { store, sample, point } => {
+            let scope = match (sample, point) {
+                (Some(parts_per_million), _) => VerifyScope::Sample { parts_per_million },
+                (None, Some(point)) => VerifyScope::Point(point),
+                (None, None) => VerifyScope::All,
+            };
+            verify(&store.open()?, scope, format)
         }
+        VaultVerb::Probe { store } => probe(&store, format),
+        VaultVerb::Recover { store } => recover::run(&store.open()?, format),
+        VaultVerb::Key(verb) => verb.run(format),
         VaultVerb::Gc { store, dry_run, spare_hours, abandon_hours } => {
             let options = CollectOptions {
                 spare_younger_ms: spare_hours.saturating_mul(3_600_000),
@@ -106,6 +138,42 @@ pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
         }
         VaultVerb::Stats { store } => stats(&store.open()?, format),
     }
+}
+
+/// A share in percent, as parts of a million.
+fn share(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    let percent: f64 = number.parse().map_err(|_| "give a share as 5%".to_owned())?;
+    if !(0.0..=100.0).contains(&percent) {
+        return Err("a share is from 0% to 100%".to_owned());
+    }
+    // At most a million: no digit of it is lost.
+    Ok((percent * 10_000.0).ceil() as u32)
+}
+
+fn verify(vault: &Vault, scope: VerifyScope, format: Format) -> anyhow::Result<ExitCode> {
+    let total = match scope {
+        VerifyScope::All => vault.stats().context("count what is in the store")?.pack_bytes,
+        VerifyScope::Point(_) | VerifyScope::Sample { .. } => 0,
+    };
+    let meter = Meter::begin(format, "verify", total);
+    let report = vault.verify(scope, &meter).context("verify the vault")?;
+    meter.end();
+    super::report(format, &report)
+}
+
+fn probe(store: &str, format: Format) -> anyhow::Result<ExitCode> {
+    let bucket = super::open_store(store)?;
+    let kept = coffre_vault::bucket::probe(&*bucket, uuid::Uuid::new_v4())
+        .context("this store cannot hold a vault")?;
+    match format {
+        Format::Json => say::data(&json!({ "fit": true, "rules": kept }).to_string())?,
+        Format::Table => {
+            kept.iter().try_for_each(|rule| say::data(&format!("yes  {rule}")))?;
+            say::note("the store can hold a vault");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn plan(vault: &Vault, options: &CollectOptions, format: Format) -> anyhow::Result<ExitCode> {
@@ -183,7 +251,7 @@ fn stats(vault: &Vault, format: Format) -> anyhow::Result<ExitCode> {
 
 fn create(store: &str, passphrase: &std::path::Path, format: Format) -> anyhow::Result<ExitCode> {
     let passphrase = Passphrase::new(super::first_line(passphrase)?);
-    let bucket = coffre_vault::bucket::open(store).context("open the store")?;
+    let bucket = super::open_store(store)?;
     let (vault, key) = Vault::create(bucket, &passphrase).context("create the vault")?;
     match format {
         Format::Json => {

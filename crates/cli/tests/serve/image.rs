@@ -2,39 +2,56 @@
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use crate::stand::{coffre, noise};
 
-struct Store {
+pub(crate) struct Store {
     folder: tempfile::TempDir,
 }
 
 impl Store {
-    fn new() -> Store {
+    pub(crate) fn new() -> Store {
         let store = Store { folder: tempfile::tempdir().unwrap() };
         std::fs::write(store.path("pass"), "correct horse\n").unwrap();
         store
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn run(&self, words: &[&str]) -> Output {
-        coffre()
-            .args(words)
-            .args(["--store", &format!("file://{}", self.path("store").display())])
-            .arg("--passphrase-file")
-            .arg(self.path("pass"))
-            .args(["--output", "json"])
-            .output()
-            .unwrap()
+    pub(crate) fn address(&self) -> String {
+        format!("file://{}", self.path("store").display())
     }
 
-    fn ask(&self, words: &[&str]) -> Value {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = coffre();
+        command.args(words).args(["--store", &self.address()]);
+        command.arg("--passphrase-file").arg(self.path("pass")).args(["--output", "json"]);
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// With another secret than the passphrase of the store.
+    pub(crate) fn run_with(&self, words: &[&str], option: &str, file: &Path) -> Output {
+        let mut command = coffre();
+        command.args(words).args(["--store", &self.address(), option]).arg(file);
+        command.args(["--output", "json"]).output().unwrap()
+    }
+
+    pub(crate) fn probe(&self) -> Value {
+        let mut command = coffre();
+        command.args(["vault", "probe", "--output", "json", "--store", &self.address()]);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    }
+
+    pub(crate) fn ask(&self, words: &[&str]) -> Value {
         let output = self.run(words);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words:?}: {errors}");
@@ -45,13 +62,13 @@ impl Store {
     }
 }
 
-fn write_image(path: &Path) {
+pub(crate) fn write_image(path: &Path) {
     let file = std::fs::File::create(path).unwrap();
     file.set_len(64 << 20).unwrap();
     file.write_all_at(&noise(3_000_000), 5 << 20).unwrap();
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -146,7 +163,7 @@ fn a_wrong_passphrase_is_a_failure_and_damage_has_its_own_status() {
     assert!(!to.exists(), "a damaged restore leaves no file that looks whole");
 }
 
-fn largest_file(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn largest_file(folder: &Path) -> std::path::PathBuf {
     let mut folders = vec![folder.to_owned()];
     let mut largest = (0, None);
     while let Some(folder) = folders.pop() {

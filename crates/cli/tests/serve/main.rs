@@ -5,3 +5,4 @@ mod crash;
 mod image;
 mod service;
 mod stand;
+mod verbs;

@@ -28,13 +28,13 @@ fn hold(kept: bool, rule: &'static str) -> Result<(), ProbeError> {
     if kept { Ok(()) } else { Err(ProbeError::Unfit { rule }) }
 }
 
-/// Checks a store; `run` makes the names of this probe its own. Gives how many rules were checked.
+/// Checks a store; `run` makes the names of this probe its own. Gives the rules that it keeps.
 ///
 /// # Errors
 /// [`ProbeError::Unfit`] with the first rule that is broken.
-pub fn probe(bucket: &dyn Bucket, run: uuid::Uuid) -> Result<u32, ProbeError> {
+pub fn probe(bucket: &dyn Bucket, run: uuid::Uuid) -> Result<Vec<&'static str>, ProbeError> {
     let folder = format!("probe/{}/", run.simple());
-    let probed = Probe { bucket, folder: &folder, rules: 0 }.run();
+    let probed = Probe { bucket, folder: &folder, rules: Vec::new() }.run();
     for object in bucket.list(&folder)? {
         bucket.delete(&object.key)?;
     }
@@ -44,16 +44,17 @@ pub fn probe(bucket: &dyn Bucket, run: uuid::Uuid) -> Result<u32, ProbeError> {
 struct Probe<'a> {
     bucket: &'a dyn Bucket,
     folder: &'a str,
-    rules: u32,
+    rules: Vec<&'static str>,
 }
 
 impl Probe<'_> {
     fn hold(&mut self, kept: bool, rule: &'static str) -> Result<(), ProbeError> {
-        self.rules += 1;
-        hold(kept, rule)
+        hold(kept, rule)?;
+        self.rules.push(rule);
+        Ok(())
     }
 
-    fn run(mut self) -> Result<u32, ProbeError> {
+    fn run(mut self) -> Result<Vec<&'static str>, ProbeError> {
         let bucket = self.bucket;
         let key = format!("{}object", self.folder);
         let absent = bucket.get(&key);

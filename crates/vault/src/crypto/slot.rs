@@ -52,6 +52,15 @@ pub enum Unlock {
     RecoveryKey(RecoveryKey),
 }
 
+/// What opens a key slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotKind {
+    /// A passphrase.
+    Passphrase,
+    /// A key on paper.
+    RecoveryKey,
+}
+
 /// How the wrapping key comes about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
@@ -129,6 +138,14 @@ impl SlotFile {
         slot.wrapped = wrapped;
         slot.check = slot.checksum(keyring);
         Ok(slot)
+    }
+
+    /// What opens it.
+    pub(crate) fn kind(&self) -> SlotKind {
+        match self.kdf {
+            Kdf::Argon2id { .. } => SlotKind::Passphrase,
+            Kdf::RecoveryKey { .. } => SlotKind::RecoveryKey,
+        }
     }
 
     /// Whether the slot is as it was written, as far as a holder of any keyring of the vault can tell.

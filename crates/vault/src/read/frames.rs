@@ -196,6 +196,11 @@ impl BlockFailure {
     /// As an error about a disk; `at` is the byte at which the output starts on it.
     pub(crate) fn on_disk(self, disk: &str, at: u64) -> VaultError {
         let offset = at + self.slot as u64 * BLOCK_BYTES as u64;
+        self.on_disk_at(disk, offset)
+    }
+
+    /// As an error about a disk; `offset` is the first byte of the block on it.
+    pub(crate) fn on_disk_at(self, disk: &str, offset: u64) -> VaultError {
         let block = crate::format::hex::encode(&self.id.0);
         self.error.unwrap_or(VaultError::MissingBlock { block, disk: disk.to_owned(), offset })
     }

@@ -3,6 +3,7 @@
 mod check_pack;
 mod check_records;
 mod decode;
+mod diff;
 mod disk;
 mod fetch;
 mod findings;

@@ -11,7 +11,7 @@ use super::check_pack::{PackReport, check_pack};
 use super::findings::Findings;
 use super::reach::ReachCheck;
 use super::verify_point::verify_point;
-use crate::crypto::Capability;
+use crate::crypto::{Capability, random};
 use crate::format::PackId;
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
@@ -24,6 +24,12 @@ pub enum VerifyScope {
     All,
     /// What one point needs.
     Point(Uuid),
+    /// Every record and map, that every pack is there in its length, and the whole content of some packs, chosen anew
+    /// each time: about so many of a million, at least one. With zero none: whether all that is needed is in its place.
+    Sample {
+        /// Packs of a million.
+        parts_per_million: u32,
+    },
 }
 
 /// What a verification found.
@@ -31,8 +37,10 @@ pub enum VerifyScope {
 pub struct VerifyReport {
     /// Recovery points checked.
     pub points: u64,
-    /// Packs read whole (only with [`VerifyScope::All`]).
+    /// Packs read whole (none with [`VerifyScope::Point`]).
     pub packs: u64,
+    /// Packs that are there (zero with [`VerifyScope::Point`]).
+    pub packs_known: u64,
     /// Blocks decoded and compared with their identity.
     pub blocks: u64,
     /// Bytes read from the store.
@@ -67,7 +75,11 @@ pub(crate) fn verify(
     let mut report = VerifyReport::default();
     let mut findings = Findings::default();
     match scope {
-        VerifyScope::All => verify_all(inner, progress, &mut report, &mut findings)?,
+        VerifyScope::All => verify_all(inner, None, progress, &mut report, &mut findings)?,
+        VerifyScope::Sample { parts_per_million } => {
+            let share = Some(parts_per_million);
+            verify_all(inner, share, progress, &mut report, &mut findings)?;
+        }
         VerifyScope::Point(point) => {
             match inner.live_point(point) {
                 Ok(Some(record)) => {
@@ -92,6 +104,7 @@ pub(crate) fn verify(
 
 fn verify_all(
     inner: &Inner,
+    share: Option<u32>,
     progress: &dyn Progress,
     report: &mut VerifyReport,
     findings: &mut Findings,
@@ -102,7 +115,17 @@ fn verify_all(
     for (key, what) in &inner.index().damaged {
         findings.add(key, 0, what, None);
     }
-    let packs = check_all_packs(inner, progress, report)?;
+    let numbers = living_packs(inner);
+    report.packs_known = numbers.len() as u64;
+    let packs = match share {
+        None => check_packs(inner, &numbers, progress, report)?,
+        Some(share) => {
+            let chosen = sample(inner, &numbers, share)?;
+            let mut packs = check_packs(inner, &chosen, progress, report)?;
+            packs.extend(look_for_packs(inner, &numbers)?);
+            packs
+        }
+    };
     // Which places are bad, and the damage there.
     let mut bad: HashMap<(u32, u32), (u64, String)> = HashMap::new();
     let mut bad_packs: HashMap<u32, (u64, String)> = HashMap::new();
@@ -144,13 +167,69 @@ fn verify_all(
     Ok(())
 }
 
-/// Reads every pack that is not deleted, on all cores. Gives those that are damaged, by number.
-fn check_all_packs(
+/// The packs that are not deleted, by number.
+fn living_packs(inner: &Inner) -> Vec<u32> {
+    let index = inner.index();
+    let numbers = (0u32..).zip(index.packs());
+    numbers.filter(|(_, pack)| !pack.dead).map(|(number, _)| number).collect()
+}
+
+/// A share of the packs, others each time; one at least, unless none is asked for.
+fn sample(inner: &Inner, packs: &[u32], parts_per_million: u32) -> Result<Vec<u32>, VaultError> {
+    if parts_per_million == 0 {
+        return Ok(Vec::new());
+    }
+    let dice: [u8; 32] = random()?;
+    let mut drawn: Vec<([u8; 32], u32)> = packs
+        .iter()
+        .map(|number| {
+            let id = inner.index().pack(*number).id;
+            (*blake3::keyed_hash(&dice, &id.0).as_bytes(), *number)
+        })
+        .collect();
+    drawn.sort_unstable();
+    let count = (packs.len() as u64 * u64::from(parts_per_million)).div_ceil(1_000_000);
+    drawn.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(drawn.into_iter().map(|(_, number)| number).collect())
+}
+
+/// Packs that the store does not have, or not in their length.
+fn look_for_packs(inner: &Inner, packs: &[u32]) -> Result<Vec<(u32, PackReport)>, VaultError> {
+    let sizes: HashMap<PackId, u64> = inner
+        .bucket
+        .list("packs/")?
+        .into_iter()
+        .filter_map(|object| Some((PackId::of_object(&object.key)?, object.size)))
+        .collect();
+    // What a collector took away meanwhile is told now.
+    inner.refresh_to_read()?;
+    let index = inner.index();
+    let mut wrong = Vec::new();
+    for number in packs {
+        let facts = index.pack(*number);
+        let what = match sizes.get(&facts.id) {
+            Some(size) if *size == u64::from(facts.bytes) => continue,
+            Some(_) => "a pack of another size than the index says",
+            None => "the pack is missing",
+        };
+        let report = PackReport {
+            whole: Some((0, what.to_owned())),
+            unreadable: !sizes.contains_key(&facts.id),
+            collected: facts.dead || facts.condemned,
+            ..PackReport::default()
+        };
+        wrong.push((*number, report));
+    }
+    Ok(wrong)
+}
+
+/// Reads these packs, on all cores. Gives those that are damaged, by number.
+fn check_packs(
     inner: &Inner,
+    packs: &[u32],
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<Vec<(u32, PackReport)>, VaultError> {
-    let total = inner.index().packs().len();
     let next = AtomicUsize::new(0);
     let found: Mutex<(Vec<(u32, PackReport)>, VerifyReport)> = Mutex::default();
     let failure: Mutex<Option<VaultError>> = Mutex::default();
@@ -159,15 +238,9 @@ fn check_all_packs(
         let mut raw = Vec::new();
         while lock(&failure).is_none() {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= total {
-                break;
-            }
+            let Some(number) = packs.get(at).copied() else { break };
             if progress.cancelled() {
                 return Err(VaultError::Cancelled);
-            }
-            let number = u32::try_from(at).expect("packs are numbered by 32 bits");
-            if inner.index().pack(number).dead {
-                continue;
             }
             let pack = check_pack(inner, number, &mut decoder, &mut raw)?;
             progress.advance(Advance {

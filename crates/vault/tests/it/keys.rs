@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use coffre_vault::bucket::{Bucket, MemoryBucket};
-use coffre_vault::{Capability, NoProgress, Passphrase, Unlock, Vault, VaultError, VerifyScope};
+use coffre_vault::{
+    Capability, NoProgress, Passphrase, SlotKind, Unlock, Vault, VaultError, VerifyScope,
+};
 use uuid::Uuid;
 
 use crate::support::{Image, backup, mixed_image, new_vault, passphrase, restore};
@@ -68,8 +70,41 @@ fn slots_are_added_and_removed_but_never_the_last_administrator() {
     let opened = Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock);
     assert!(matches!(opened, Err(VaultError::WrongKey)));
     let slots = vault.keys().unwrap();
-    vault.remove_key(slots[0].0).unwrap();
-    assert!(matches!(vault.remove_key(slots[1].0), Err(VaultError::Invalid(_))));
+    vault.remove_key(slots[0].id).unwrap();
+    assert!(matches!(vault.remove_key(slots[1].id), Err(VaultError::Invalid(_))));
+    assert!(matches!(vault.remove_key(Uuid::nil()), Err(VaultError::Invalid(_))));
+    assert!(matches!(vault.add_key(&unlock, &[]), Err(VaultError::Invalid(_))));
+}
+
+#[test]
+fn everybody_can_change_their_own_passphrase_and_nothing_else_with_it() {
+    let (bucket, vault) = new_vault();
+    let open = |text: &str| {
+        let unlock = Unlock::Passphrase(Passphrase::new(text));
+        Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock)
+    };
+    vault.add_key(&Unlock::Passphrase(Passphrase::new("host")), &[Capability::Put]).unwrap();
+    let host = open("host").unwrap();
+    host.change_passphrase(&Passphrase::new("new host")).unwrap();
+    assert!(matches!(open("host"), Err(VaultError::WrongKey)));
+    assert_eq!(open("new host").unwrap().capabilities(), [Capability::Put]);
+    assert!(matches!(
+        open("new host").unwrap().change_passphrase(&Passphrase::new("")),
+        Err(VaultError::Invalid(_))
+    ));
+    // A new key on paper, made by who has the old one.
+    let (slot, paper) = vault.add_recovery_key().unwrap();
+    let unlock = Unlock::RecoveryKey(paper.to_string().parse().unwrap());
+    let by_paper = Vault::open(Arc::clone(&bucket) as Arc<dyn Bucket>, &unlock).unwrap();
+    let keys = by_paper.keys().unwrap();
+    let own: Vec<_> = keys.iter().filter(|key| key.current).collect();
+    assert_eq!((own.len(), own[0].id, own[0].kind), (1, slot, SlotKind::RecoveryKey));
+    let refused = by_paper.change_passphrase(&Passphrase::new("x"));
+    assert!(matches!(refused, Err(VaultError::Invalid(_))));
+    assert!(matches!(
+        open("new host").unwrap().add_recovery_key(),
+        Err(VaultError::MissingKey { .. })
+    ));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod faults;
 mod huge;
 mod keys;
 mod killed;
+mod reading;
 mod round_trip;
 mod samples;
 mod specimen;
