@@ -15,6 +15,7 @@ mod snapshot;
 mod tool;
 
 pub mod agent;
+pub mod extension;
 pub mod image;
 pub mod nbd;
 pub mod qemu;
@@ -26,6 +27,6 @@ pub use machine::{
     AgentState, DiskInfo, Fabric, ImageFormat, Machine, MachineInfo, OsType, PowerState, Stop,
 };
 pub use snapshot::{
-    Changed, Consistency, FreezeWish, Release, Snapshot, SnapshotDisk, SnapshotReader,
+    Changed, Consistency, FreezeRecord, FreezeWish, FrozenBy, GuestTimes, Release, Snapshot, SnapshotDisk, SnapshotReader,
     SnapshotReport, SnapshotRequest,
 };

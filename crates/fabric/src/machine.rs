@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::extension::{ExtensionState, GuestLog};
 use crate::{FabricError, Release, Result, Snapshot, SnapshotReport, SnapshotRequest};
 
 /// A place where machines live. One value serves all threads.
@@ -56,6 +57,21 @@ pub trait Machine: Send + Sync {
     /// frozen, or has no agent, is a success.
     fn thaw(&self) -> Result<()>;
 
+    /// Puts the extension that this host offers into the guest, or the newer one in place of an older one. Says what
+    /// is there afterwards; a guest that cannot have it is no error.
+    ///
+    /// Never touches a guest of which a point is being taken or read: what is there then is said.
+    fn prepare_extension(&self) -> Result<ExtensionState> {
+        Ok(ExtensionState::NotOffered)
+    }
+
+    /// The ends of the logs of the extension and of the agent of Azure in the guest, this many bytes of each at most.
+    /// Empty when the guest has neither, or has no agent that answers.
+    fn guest_logs(&self, bytes_max: usize) -> Result<Vec<GuestLog>> {
+        let _ = bytes_max;
+        Ok(Vec::new())
+    }
+
     /// Lets the machine run on if it was paused because the scratch space of one of our snapshots
     /// ended. Returns whether it was.
     fn resume_if_paused_by_us(&self) -> Result<bool>;
@@ -102,6 +118,9 @@ pub struct MachineInfo {
     pub power: PowerState,
     /// Whether the guest agent answers.
     pub agent: AgentState,
+    /// What is known about the extension in the guest.
+    #[serde(default)]
+    pub extension: ExtensionState,
     /// Number of virtual processors; 0 = not known.
     pub cpus: u32,
     /// Memory in bytes; 0 = not known.

@@ -52,10 +52,56 @@ pub struct SnapshotReport {
     pub reason: String,
     /// From the request to freeze until the guest said it is thawed; `None` = was not frozen.
     pub freeze_window: Option<Duration>,
+    /// Who froze the guest, and when what happened; `None` = nobody did.
+    #[serde(default)]
+    pub freeze: Option<FreezeRecord>,
     /// The moment of the point in time, Unix milliseconds by this host's clock.
     pub taken_unix_ms: i64,
     /// All disks of the machine, in the order of its description.
     pub disks: Vec<SnapshotDisk>,
+}
+
+/// Who froze a guest, and when what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreezeRecord {
+    /// Who froze it.
+    pub by: FrozenBy,
+    /// When the guest was asked, Unix milliseconds by this host's clock.
+    pub asked_unix_ms: i64,
+    /// When it said that it is frozen.
+    pub frozen_unix_ms: i64,
+    /// When the point was complete.
+    pub taken_unix_ms: i64,
+    /// When it said that it is thawed; `None` = it did not.
+    pub thawed_unix_ms: Option<i64>,
+    /// The same by the clock of the guest; `None` = it does not tell.
+    pub guest: Option<GuestTimes>,
+}
+
+/// Who froze a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "who")]
+pub enum FrozenBy {
+    /// Our extension.
+    Extension {
+        /// Its version.
+        version: String,
+    },
+    /// The QEMU guest agent.
+    Agent,
+}
+
+/// What happened when by the clock of a guest, in Unix nanoseconds. It may be wrong, and may jump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestTimes {
+    /// The first file system began to freeze.
+    pub started_unix_ns: u64,
+    /// The last one was frozen.
+    pub frozen_unix_ns: u64,
+    /// The last one was thawed; `None` = the guest did not say so.
+    pub thawed_unix_ns: Option<u64>,
 }
 
 /// One disk of a point in time.

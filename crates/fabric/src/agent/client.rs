@@ -18,9 +18,6 @@ use crate::qmp::codec::{Codec, Command, Message};
 /// Longest answer that we accept, in bytes: captured output of 16 MiB each way in base64.
 const LINE_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of one file read or write. 64 to 256 KiB are the fastest (measured).
-const FILE_BYTES_MAX: usize = 256 * 1024;
-
 /// How long an ordinary command may take: agents in guests under load answer slowly.
 pub(crate) const AGENT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,17 +30,6 @@ pub struct AgentClient {
     socket: PathBuf,
     stream: UnixStream,
     codec: Codec,
-}
-
-/// What a program in the guest left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecOutput {
-    /// Its exit code; `None` = a signal ended it.
-    pub exit_code: Option<i64>,
-    /// What it wrote, 16 MiB at most.
-    pub stdout: Vec<u8>,
-    /// What it wrote as errors, 16 MiB at most.
-    pub stderr: Vec<u8>,
 }
 
 impl AgentClient {
@@ -100,7 +86,7 @@ impl AgentClient {
         self.stream.write_all(&line).map_err(QmpError::Io)
     }
 
-    fn answer(&mut self, name: &str, timeout: Duration) -> Result<Value, QmpError> {
+    pub(super) fn answer(&mut self, name: &str, timeout: Duration) -> Result<Value, QmpError> {
         let end = Instant::now() + timeout;
         loop {
             match self.codec.next_message()? {
@@ -114,7 +100,7 @@ impl AgentClient {
         }
     }
 
-    fn query<T: DeserializeOwned>(&mut self, name: &str, arguments: Value) -> Result<T, QmpError> {
+    pub(super) fn query<T: DeserializeOwned>(&mut self, name: &str, arguments: Value) -> Result<T, QmpError> {
         let value = self.command(name, arguments, AGENT_TIMEOUT)?;
         serde_json::from_value(value)
             .map_err(|source| QmpError::Answer { command: name.to_owned(), source })
@@ -154,6 +140,23 @@ impl AgentClient {
         Ok(self.query::<Info>("guest-info", Value::Null)?.version)
     }
 
+    /// The commands that the agent carries out. Distributions switch some of them off.
+    pub fn commands(&mut self) -> Result<Vec<String>, QmpError> {
+        #[derive(Deserialize)]
+        struct Command {
+            name: String,
+            #[serde(default)]
+            enabled: bool,
+        }
+        #[derive(Deserialize)]
+        struct Info {
+            supported_commands: Vec<Command>,
+        }
+        let info = self.query::<Info>("guest-info", Value::Null)?;
+        let enabled = info.supported_commands.into_iter().filter(|command| command.enabled);
+        Ok(enabled.map(|command| command.name).collect())
+    }
+
     /// The id of the guest's operating system, such as `debian` or `mswindows`.
     pub fn os_id(&mut self) -> Result<String, QmpError> {
         #[derive(Deserialize)]
@@ -163,108 +166,9 @@ impl AgentClient {
         }
         Ok(self.query::<Info>("guest-get-osinfo", Value::Null)?.id)
     }
-
-    /// Runs a program in the guest and waits for its end, this long at most.
-    pub fn exec(
-        &mut self,
-        path: &str,
-        arguments: &[&str],
-        input: &[u8],
-        timeout: Duration,
-    ) -> Result<ExecOutput, QmpError> {
-        #[derive(Deserialize)]
-        struct Started {
-            pid: i64,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        struct Status {
-            exited: bool,
-            exitcode: Option<i64>,
-            #[serde(default)]
-            out_data: String,
-            #[serde(default)]
-            err_data: String,
-        }
-        let request = json!({
-            "path": path, "arg": arguments, "capture-output": true,
-            "input-data": BASE64.encode(input),
-        });
-        let pid = self.query::<Started>("guest-exec", request)?.pid;
-        let end = Instant::now() + timeout;
-        let mut pause = Duration::from_millis(5);
-        loop {
-            let status: Status = self.query("guest-exec-status", json!({ "pid": pid }))?;
-            if status.exited {
-                return Ok(ExecOutput {
-                    exit_code: status.exitcode,
-                    stdout: decode(&status.out_data)?,
-                    stderr: decode(&status.err_data)?,
-                });
-            }
-            if Instant::now() >= end {
-                return Err(QmpError::Timeout { command: path.to_owned(), after: timeout });
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(200));
-        }
-    }
-
-    /// Reads a file of the guest, up to this many bytes.
-    pub fn read_file(&mut self, path: &str, bytes_max: usize) -> Result<Vec<u8>, QmpError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        struct Piece {
-            buf_b64: String,
-            eof: bool,
-        }
-        let handle = self.open_file(path, "rb")?;
-        let mut bytes = Vec::new();
-        loop {
-            let count = FILE_BYTES_MAX.min(bytes_max - bytes.len());
-            let request = json!({ "handle": handle, "count": count });
-            let piece: Piece = self.query("guest-file-read", request)?;
-            bytes.extend(decode(&piece.buf_b64)?);
-            if piece.eof || bytes.len() >= bytes_max {
-                break;
-            }
-        }
-        bytes.truncate(bytes_max);
-        self.close_file(handle)?;
-        Ok(bytes)
-    }
-
-    /// Writes a file of the guest, replacing what was there.
-    pub fn write_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), QmpError> {
-        #[derive(Deserialize)]
-        struct Written {
-            count: usize,
-        }
-        let handle = self.open_file(path, "wb")?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let piece = &rest[..FILE_BYTES_MAX.min(rest.len())];
-            let request = json!({ "handle": handle, "buf-b64": BASE64.encode(piece) });
-            let written = self.query::<Written>("guest-file-write", request)?.count;
-            if written == 0 || written > piece.len() {
-                return Err(QmpError::Protocol(format!("{written} bytes were written")));
-            }
-            rest = &rest[written..];
-        }
-        self.command("guest-file-flush", json!({ "handle": handle }), AGENT_TIMEOUT)?;
-        self.close_file(handle)
-    }
-
-    fn open_file(&mut self, path: &str, mode: &str) -> Result<i64, QmpError> {
-        self.query("guest-file-open", json!({ "path": path, "mode": mode }))
-    }
-
-    fn close_file(&mut self, handle: i64) -> Result<(), QmpError> {
-        self.command("guest-file-close", json!({ "handle": handle }), AGENT_TIMEOUT).map(|_| ())
-    }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, QmpError> {
+pub(super) fn decode(text: &str) -> Result<Vec<u8>, QmpError> {
     BASE64.decode(text).map_err(|_| QmpError::Protocol("data that is not base64".to_owned()))
 }
 

@@ -6,7 +6,7 @@
 //! guest is thawed; and if that takes too long, a thread goes on trying.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -39,6 +39,10 @@ pub(crate) enum FreezeOutcome {
 pub(crate) struct Frozen {
     agent: Option<AgentClient>,
     since: Instant,
+    /// When it was asked for.
+    pub(crate) asked: SystemTime,
+    /// When the agent said that it is.
+    pub(crate) at: SystemTime,
 }
 
 /// How a freeze ended.
@@ -62,16 +66,17 @@ pub(crate) fn freeze(socket: Option<PathBuf>, wish: FreezeWish) -> FreezeOutcome
         Ok(agent) => agent,
         Err(reason) => return FreezeOutcome::Not(reason),
     };
-    let since = Instant::now();
+    let (since, asked) = (Instant::now(), SystemTime::now());
+    let frozen = |agent| Frozen { agent: Some(agent), since, asked, at: SystemTime::now() };
     match agent.command("guest-fsfreeze-freeze", Value::Null, wish.timeout) {
         Ok(count) if count.as_u64() == Some(0) => {
-            drop(Frozen { agent: Some(agent), since });
+            drop(frozen(agent));
             FreezeOutcome::Not("the guest agent found no file system to freeze".to_owned())
         }
-        Ok(_) => FreezeOutcome::Frozen(Frozen { agent: Some(agent), since }),
+        Ok(_) => FreezeOutcome::Frozen(frozen(agent)),
         Err(error) => {
             // It may be frozen, or freeze later: thaw before anything else.
-            drop(Frozen { agent: Some(agent), since });
+            drop(frozen(agent));
             FreezeOutcome::Not(match error {
                 QmpError::Timeout { .. } => {
                     format!("the guest did not freeze within {:?}", wish.timeout)

@@ -4,7 +4,11 @@
 //! be carried out. So each talk begins with a sync that throws away what is left of earlier ones.
 
 mod client;
+mod exec;
+mod file;
 mod freeze;
 
-pub use client::{AgentClient, ExecOutput};
-pub(crate) use freeze::{FreezeOutcome, Thawed, freeze, thaw_until_thawed};
+pub use client::AgentClient;
+pub use exec::ExecOutput;
+pub(crate) use file::GuestFile;
+pub(crate) use freeze::{FreezeOutcome, Frozen, Thawed, freeze, thaw_until_thawed};

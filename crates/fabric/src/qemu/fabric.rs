@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::config::{MachineDefinition, QemuConfig};
 use super::machine::{Found, QemuMachine};
 use super::paths::Paths;
+use crate::extension::Extension;
 use crate::qmp::QmpClient;
 use crate::{Fabric, FabricError, Machine, MachineInfo, Result};
 
@@ -27,6 +28,8 @@ const SOCKET_NAMESPACE: Uuid = Uuid::from_u128(0x9f0c_7d5e_4a3b_4c21_8d6f_0b2e_7
 pub struct QemuFabric {
     config: QemuConfig,
     defined: Mutex<BTreeMap<Uuid, Arc<QemuMachine>>>,
+    /// The extension that is offered to guests.
+    extension: Mutex<Option<Arc<Extension>>>,
     /// Machines found by their sockets: path of the QMP socket → machine.
     found: Mutex<BTreeMap<PathBuf, Arc<QemuMachine>>>,
 }
@@ -36,9 +39,23 @@ impl QemuFabric {
     pub fn new(mut config: QemuConfig) -> Result<Self> {
         check(&config)?;
         let machines = std::mem::take(&mut config.machines);
-        let fabric = Self { config, defined: Mutex::default(), found: Mutex::default() };
+        let fabric = Self {
+            config,
+            defined: Mutex::default(),
+            extension: Mutex::default(),
+            found: Mutex::default(),
+        };
         fabric.set_machines(machines)?;
         Ok(fabric)
+    }
+
+    /// Offers an extension to the guests of all machines; backups put it there.
+    pub fn offer_extension(&self, extension: Arc<Extension>) {
+        *lock(&self.extension) = Some(extension);
+        let (defined, found) = (lock(&self.defined), lock(&self.found));
+        for machine in defined.values().chain(found.values()) {
+            machine.offer(lock(&self.extension).clone());
+        }
     }
 
     /// Replaces the descriptions of machines. One that did not change keeps what is open of it;
@@ -52,7 +69,9 @@ impl QemuFabric {
             let known = before.remove(&id).filter(|known| known.definition() == Some(&definition));
             let machine = known.unwrap_or_else(|| {
                 let margin = self.config.scratch_free_bytes;
-                Arc::new(QemuMachine::defined(definition, self.paths(id), margin))
+                let new = QemuMachine::defined(definition, self.paths(id), margin);
+                new.offer(lock(&self.extension).clone());
+                Arc::new(new)
             });
             defined.insert(id, machine);
         }
@@ -104,7 +123,9 @@ impl QemuFabric {
             qmp_socket: socket.to_owned(),
             agent_socket: agent_socket.exists().then_some(agent_socket),
         };
-        Ok(QemuMachine::attached(found, self.paths(id), self.config.scratch_free_bytes))
+        let machine = QemuMachine::attached(found, self.paths(id), self.config.scratch_free_bytes);
+        machine.offer(lock(&self.extension).clone());
+        Ok(machine)
     }
 }
 

@@ -19,11 +19,9 @@ use super::machine::QemuMachine;
 use super::names;
 use super::note::{DiskNote, Mode, Note, Stage, Taken};
 use super::reader;
-use crate::agent::{self, FreezeOutcome};
+use super::window::Window;
 use crate::qmp::{QmpClient, QmpError};
-use crate::{
-    Consistency, FabricError, FreezeWish, OsType, Result, SnapshotReport, SnapshotRequest, tool,
-};
+use crate::{FabricError, FreezeWish, Result, SnapshotReport, SnapshotRequest, tool};
 
 /// How long the guest stays frozen for a transaction that does not end. It takes milliseconds
 /// unless the storage under a disk hangs.
@@ -202,64 +200,38 @@ fn point_in_time(
 ) -> Result<Taken> {
     let running = machine.ask(qmp.status())?.running;
     let _channel = machine.agent_channel();
-    let frozen = if running {
+    let window = if running {
+        let offer = machine.ready_extension(wish.ask);
         note.freezing = wish.ask && machine.agent_socket().is_some();
         machine.paths().notes().write(note)?;
-        agent::freeze(machine.agent_socket(), wish)
+        Window::open(machine, wish, offer)
     } else {
-        FreezeOutcome::Not("the machine is paused".to_owned())
+        Window::none("the machine is paused")
     };
     // If this fails, the frozen guest is thawed as the value goes.
     note.freezing = false;
     let pending = machine.ask(qmp.begin("transaction", json!({ "actions": actions })))?;
     let taken_unix_ms = unix_ms();
     let mut result = pending.wait(TRANSACTION_FROZEN_MAX);
-    let in_time = !matches!(result, Err(QmpError::Timeout { .. }));
-    let (consistency, reason, freeze_window, thawed) = match frozen {
-        FreezeOutcome::Not(reason) => (Consistency::Crash, reason, None, true),
-        FreezeOutcome::Frozen(frozen) => judge(frozen.thaw(), in_time, machine.os_type()),
+    let ended = match &result {
+        Err(QmpError::Timeout { .. }) => None,
+        Err(error) => Some(Err(error.to_string())),
+        Ok(_) => Some(Ok(())),
     };
-    note.freezing = !thawed;
-    if !in_time {
+    let late = ended.is_none();
+    let closed = window.close(ended, machine.os_type());
+    note.freezing = !closed.thawed;
+    if late {
         result = pending.wait(TRANSACTION_TIMEOUT);
     }
     machine.ask(result)?;
-    Ok(Taken { consistency, reason, freeze_window, taken_unix_ms })
-}
-
-/// How whole the point is, given how the freeze ended.
-fn judge(
-    thawed: Result<agent::Thawed, String>,
-    in_time: bool,
-    os_type: OsType,
-) -> (Consistency, String, Option<Duration>, bool) {
-    let crash = |reason: &str, window| (Consistency::Crash, reason.to_owned(), window, true);
-    match thawed {
-        Err(reason) => (Consistency::Crash, reason, None, false),
-        Ok(agent::Thawed { window, .. }) if !in_time => {
-            crash("QEMU took too long while the guest was frozen", Some(window))
-        }
-        Ok(agent::Thawed { window, file_systems: Some(0) }) => {
-            crash("somebody thawed the guest before the point was taken", Some(window))
-        }
-        Ok(agent::Thawed { window, file_systems: None }) => {
-            crash("the guest agent did not tell whether it was frozen all the time", Some(window))
-        }
-        Ok(agent::Thawed { window, file_systems: Some(_) }) => match os_type {
-            OsType::Linux => (
-                Consistency::FileSystem,
-                "the guest agent froze the file systems".to_owned(),
-                Some(window),
-                true,
-            ),
-            OsType::Windows => (
-                Consistency::Application,
-                "the guest agent took a volume shadow copy".to_owned(),
-                Some(window),
-                true,
-            ),
-        },
-    }
+    Ok(Taken {
+        consistency: closed.consistency,
+        reason: closed.reason,
+        freeze_window: closed.window,
+        freeze: closed.record,
+        taken_unix_ms,
+    })
 }
 
 /// This host's clock.

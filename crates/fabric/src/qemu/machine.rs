@@ -15,6 +15,7 @@ use super::note::{Mode, Note};
 use super::paths::Paths;
 use super::reader::{self, Broken, Door};
 use crate::agent::AgentClient;
+use crate::extension::{Extension, ExtensionState};
 use crate::qmp::{QmpClient, QmpError};
 use crate::{AgentState, DiskInfo, FabricError, MachineInfo, OsType, PowerState, Result, tool};
 
@@ -42,6 +43,8 @@ pub(super) struct QemuMachine {
     channel: Mutex<()>,
     /// What was last seen of the agent.
     agent: Mutex<AgentLook>,
+    /// The extension that this host offers, and what is known about it in the guest.
+    extension: Mutex<(Option<Arc<Extension>>, ExtensionState)>,
     /// Points that are open in this process.
     open: Mutex<HashMap<Uuid, OpenPoint>>,
 }
@@ -119,8 +122,36 @@ impl QemuMachine {
             client: Mutex::new(Weak::new()),
             channel: Mutex::new(()),
             agent: Mutex::new(AgentLook { state, os_type, at: None }),
+            extension: Mutex::new((None, ExtensionState::NotOffered)),
             open: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Offers an extension to the guest.
+    pub(super) fn offer(&self, extension: Option<Arc<Extension>>) {
+        let mut known = lock(&self.extension);
+        let first = known.0.is_none() && extension.is_some();
+        known.0 = extension;
+        if first {
+            known.1 = ExtensionState::Absent;
+        }
+    }
+
+    pub(super) fn offered(&self) -> Option<Arc<Extension>> {
+        lock(&self.extension).0.clone()
+    }
+
+    pub(super) fn extension_state(&self) -> ExtensionState {
+        lock(&self.extension).1.clone()
+    }
+
+    pub(super) fn extension_found(&self, version: &str) {
+        lock(&self.extension).1 = ExtensionState::Installed { version: version.to_owned() };
+    }
+
+    pub(super) fn extension_failed(&self, version: Option<&str>, reason: &str) {
+        let (version, reason) = (version.map(str::to_owned), reason.to_owned());
+        lock(&self.extension).1 = ExtensionState::Failed { version, reason };
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -300,6 +331,8 @@ impl QemuMachine {
         };
         let mut info = self.describe_off(power);
         info.agent = agent.state;
+        // Looking at the agent may have found it.
+        info.extension = self.extension_state();
         info.os_type = agent.os_type;
         (info.cpus, info.memory_bytes, info.disks) = (cpus, memory_bytes, disks);
         Ok(info)
@@ -321,6 +354,10 @@ impl QemuMachine {
             os_type: self.os_type(),
             power,
             agent: AgentState::NotConfigured,
+            extension: match self.os_type() {
+                OsType::Linux => self.extension_state(),
+                OsType::Windows => ExtensionState::NotOffered,
+            },
             cpus: definition.map_or(0, |definition| definition.cpus),
             memory_bytes: definition.map_or(0, |definition| definition.memory_mib << 20),
             managed: definition.is_some_and(|definition| definition.managed),
@@ -363,6 +400,7 @@ impl QemuMachine {
             let mut agent = AgentClient::connect(socket)?;
             agent.sync(AGENT_LOOK_TIMEOUT)?;
             let state = AgentState::Ready { version: agent.version()? };
+            self.look_at_extension(&mut agent);
             let os_type = os_type.unwrap_or_else(|| match agent.os_id().as_deref() {
                 Ok("mswindows") => OsType::Windows,
                 _ => OsType::Linux,

@@ -17,6 +17,7 @@ mod bitmap;
 mod discover;
 mod fabric;
 mod guard;
+mod guest;
 mod launch;
 mod live;
 mod machine;
@@ -29,6 +30,7 @@ mod release;
 mod replace;
 mod stopped;
 mod teardown;
+mod window;
 
 pub use config::{Boot, DiskDefinition, MachineDefinition, QemuConfig};
 pub use fabric::QemuFabric;

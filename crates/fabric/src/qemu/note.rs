@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Consistency, FabricError, ImageFormat, Result};
+use crate::{Consistency, FabricError, FreezeRecord, ImageFormat, Result};
 
 /// How far a point is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub(crate) struct Taken {
     pub(crate) consistency: Consistency,
     pub(crate) reason: String,
     pub(crate) freeze_window: Option<Duration>,
+    #[serde(default)]
+    pub(crate) freeze: Option<FreezeRecord>,
     pub(crate) taken_unix_ms: i64,
 }
 

@@ -15,6 +15,7 @@ use super::note::{Mode, Note, Stage};
 use super::reader::{self, Door};
 use super::{launch, live, release, replace, stopped, teardown};
 use crate::agent::{self, AgentClient};
+use crate::extension::{ExtensionState, GuestLog};
 use crate::process::ProcessId;
 use crate::qmp::QmpClient;
 use crate::{
@@ -102,6 +103,17 @@ impl Machine for QemuMachine {
         let disks = door.changes(&note)?;
         let Some(report) = reader::report(&note, disks) else { return Ok(None) };
         Ok(Some(Box::new(OpenSnapshot { report, note, door, qmp })))
+    }
+
+    fn prepare_extension(&self) -> Result<ExtensionState> {
+        let _operation = self.operation();
+        let busy = !self.living_points()?.is_empty();
+        let running = self.qmp()?.is_some();
+        Ok(if busy || !running { self.extension_state() } else { self.install_extension() })
+    }
+
+    fn guest_logs(&self, bytes_max: usize) -> Result<Vec<GuestLog>> {
+        self.read_guest_logs(bytes_max)
     }
 
     fn release(&self, point: Uuid, how: Release) -> Result<()> {
@@ -209,7 +221,11 @@ impl QemuMachine {
         if let Some(Note { stage: Stage::Kept, .. }) = note {
             return Ok(());
         }
-        if note.as_ref().is_some_and(|note| note.freezing)
+        let freezing = note.as_ref().is_some_and(|note| note.freezing);
+        if freezing {
+            self.thaw_extension();
+        }
+        if freezing
             && let Err(error) = self.thaw_guest(|| Ok(true))
         {
             tracing::error!(machine = self.name(), ?error, "the guest may still be frozen");

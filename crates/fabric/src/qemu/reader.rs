@@ -111,6 +111,7 @@ pub(crate) fn report(note: &Note, disks: Vec<SnapshotDisk>) -> Option<SnapshotRe
         consistency: taken.consistency,
         reason: taken.reason,
         freeze_window: taken.freeze_window,
+        freeze: taken.freeze,
         taken_unix_ms: taken.taken_unix_ms,
         disks,
     })

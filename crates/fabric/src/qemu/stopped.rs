@@ -47,6 +47,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
         consistency: Consistency::Crash,
         reason: "the machine is off".to_owned(),
         freeze_window: None,
+        freeze: None,
         taken_unix_ms: unix_ms(),
     });
     note.stage = Stage::Ready;
