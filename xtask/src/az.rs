@@ -1,6 +1,6 @@
 //! The Azure command line, which the tests of the API drive unchanged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
@@ -26,10 +26,23 @@ pub(crate) fn find_or_install(places: &Places) -> anyhow::Result<PathBuf> {
         "    az is not on the PATH: installing azure-cli {VERSION} from PyPI into {}",
         folder.display()
     );
-    let venv = |folder: &PathBuf| {
-        call(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
-    };
-    if venv(&folder).is_err() {
+    make_venv(&folder)?;
+    let package = format!("azure-cli=={VERSION}");
+    call(Command::new(folder.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        &package,
+    ]))
+    .context("install the Azure command line")?;
+    Ok(az)
+}
+
+/// A virtual environment of Python in a folder, in place of one that is there.
+pub(crate) fn make_venv(folder: &Path) -> anyhow::Result<()> {
+    let venv =
+        |folder: &Path| call(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    if venv(folder).is_err() {
         println!(
             "    python3 cannot make a virtual environment: installing the Debian package python3-venv"
         );
@@ -40,15 +53,7 @@ pub(crate) fn find_or_install(places: &Places) -> anyhow::Result<PathBuf> {
             "--no-install-recommends",
             "python3-venv",
         ]))?;
-        venv(&folder)?;
+        venv(folder)?;
     }
-    let package = format!("azure-cli=={VERSION}");
-    call(Command::new(folder.join("bin/pip")).args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        &package,
-    ]))
-    .context("install the Azure command line")?;
-    Ok(az)
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod az;
 mod demo;
+mod emulators;
 mod places;
 mod setup;
 mod steps;
@@ -25,7 +26,7 @@ Usage: cargo xtask COMMAND
             --release      build with optimisation
             --no-setup     take the machine as it is
   guests    build the test guests (arguments go to guests/build.sh)
-  setup     install the Debian packages that the above need
+  setup     install the Debian packages that the above need, and emulators of object stores
             --az           and the Azure command line
 ";
 
@@ -52,6 +53,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "setup" => {
             let flags = Flags::parse(rest, &["--az"])?;
             setup::packages()?;
+            emulators::install(&places)?;
             if flags.has("--az") {
                 println!("az: {}", az::find_or_install(&places)?.display());
             }

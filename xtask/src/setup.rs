@@ -36,6 +36,10 @@ const TOOLS: &[Tool] = &[
     tool("strace", "strace", "kills a program and fails its writes at chosen system calls"),
     tool("taskset", "util-linux", "keeps a program on one processor"),
     tool("flock", "util-linux", "lets one build of the guests run at a time"),
+    tool("node", "nodejs", "runs the emulator of Azure Blob"),
+    tool("npm", "npm", "installs the emulator of Azure Blob"),
+    tool("debugfs", "e2fsprogs", "reads the file system of a mounted point"),
+    tool("fusermount3", "fuse3", "mounts a point for who is not root"),
     tool("git", "git", "tells whether a test left something behind"),
 ];
 

@@ -36,15 +36,18 @@ impl std::fmt::Debug for ObjectBucket {
 }
 
 impl ObjectBucket {
-    pub(crate) fn open(address: &Address) -> Result<Self, BucketError> {
+    pub(crate) fn open(
+        address: &Address,
+        profile: Option<&std::path::Path>,
+    ) -> Result<Self, BucketError> {
         let failed = |source| BucketError::Io {
             verb: "open the store of",
             key: address.to_string(),
             source,
         };
         let store = match address.kind {
-            Kind::S3 => s3(&address.bucket),
-            Kind::Azblob => azblob(&address.bucket),
+            Kind::S3 => s3(&address.bucket, profile),
+            Kind::Azblob => azblob(&address.bucket, profile),
         };
         let store = store.map_err(failed)?;
         let wire = Wire::start().map_err(failed)?;
@@ -193,14 +196,14 @@ fn retry() -> RetryConfig {
     RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT }
 }
 
-fn s3(bucket: &str) -> io::Result<Arc<dyn ObjectStore>> {
-    let builder = profile::s3()?.with_bucket_name(bucket).with_retry(retry());
+fn s3(bucket: &str, profile: Option<&std::path::Path>) -> io::Result<Arc<dyn ObjectStore>> {
+    let builder = profile::s3(profile)?.with_bucket_name(bucket).with_retry(retry());
     let store = builder.build().map_err(|error| io::Error::other(text(&error)))?;
     Ok(Arc::new(store))
 }
 
-fn azblob(container: &str) -> io::Result<Arc<dyn ObjectStore>> {
-    let builder = profile::azblob()?.with_container_name(container).with_retry(retry());
+fn azblob(container: &str, profile: Option<&std::path::Path>) -> io::Result<Arc<dyn ObjectStore>> {
+    let builder = profile::azblob(profile)?.with_container_name(container).with_retry(retry());
     let store = builder.build().map_err(|error| io::Error::other(text(&error)))?;
     Ok(Arc::new(store))
 }

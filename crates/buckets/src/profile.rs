@@ -10,9 +10,6 @@ use object_store::ClientConfigKey;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
-/// Names the file.
-const PROFILE: &str = "COFFRE_STORE_PROFILE";
-
 /// A pack of 64 MiB takes this long at 220 KiB a second; slower is a failure.
 const REQUEST_TIMEOUT: &str = "300 seconds";
 const CONNECT_TIMEOUT: &str = "10 seconds";
@@ -31,24 +28,24 @@ struct Profile {
 }
 
 /// The settings of an S3 store.
-pub(crate) fn s3() -> io::Result<AmazonS3Builder> {
+pub(crate) fn s3(profile: Option<&Path>) -> io::Result<AmazonS3Builder> {
     let mut builder = AmazonS3Builder::from_env();
     for (key, value) in timeouts() {
         builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
     }
-    for (name, value) in profile()?.s3 {
+    for (name, value) in read(profile)?.s3 {
         builder = builder.with_config(known::<AmazonS3ConfigKey>(&name)?, text(&name, value)?);
     }
     Ok(builder)
 }
 
 /// The settings of an Azure store.
-pub(crate) fn azblob() -> io::Result<MicrosoftAzureBuilder> {
+pub(crate) fn azblob(profile: Option<&Path>) -> io::Result<MicrosoftAzureBuilder> {
     let mut builder = MicrosoftAzureBuilder::from_env();
     for (key, value) in timeouts() {
         builder = builder.with_config(AzureConfigKey::Client(key), value);
     }
-    for (name, value) in profile()?.azblob {
+    for (name, value) in read(profile)?.azblob {
         builder = builder.with_config(known::<AzureConfigKey>(&name)?, text(&name, value)?);
     }
     Ok(builder)
@@ -61,14 +58,8 @@ fn timeouts() -> [(ClientConfigKey, &'static str); 2] {
     ]
 }
 
-fn profile() -> io::Result<Profile> {
-    match std::env::var_os(PROFILE) {
-        Some(path) => read(Path::new(&path)),
-        None => Ok(Profile::default()),
-    }
-}
-
-fn read(path: &Path) -> io::Result<Profile> {
+fn read(path: Option<&Path>) -> io::Result<Profile> {
+    let Some(path) = path else { return Ok(Profile::default()) };
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("profile {}: {error}", path.display()))
     };
@@ -118,17 +109,17 @@ mod tests {
     #[test]
     fn a_profile_is_read_when_it_is_private_and_never_shown() {
         let text_of = "[s3]\naccess_key_id = \"KEY\"\nallow_http = true\n";
-        let profile = read(file(text_of, 0o600).path()).unwrap();
+        let profile = read(Some(file(text_of, 0o600).path())).unwrap();
         assert_eq!(profile.s3.len(), 2);
         for (name, value) in profile.s3 {
             known::<AmazonS3ConfigKey>(&name).unwrap();
             text(&name, value).unwrap();
         }
-        let open = read(file(text_of, 0o644).path()).unwrap_err();
+        let open = read(Some(file(text_of, 0o644).path())).unwrap_err();
         assert_eq!(open.kind(), io::ErrorKind::PermissionDenied);
-        let broken = read(file("[s3]\nsecret = SECRET\n", 0o600).path()).unwrap_err();
+        let broken = read(Some(file("[s3]\nsecret = SECRET\n", 0o600).path())).unwrap_err();
         assert!(!format!("{broken} {broken:?}").contains("SECRET"), "{broken}");
         assert!(known::<AzureConfigKey>("account_kez").is_err());
-        assert!(read(file("[gcs]\n", 0o600).path()).is_err());
+        assert!(read(Some(file("[gcs]\n", 0o600).path())).is_err());
     }
 }

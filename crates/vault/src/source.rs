@@ -61,13 +61,23 @@ pub trait BlockReader: Send {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
-/// A disk to restore to. It must read as zeros where nothing was written: a restore writes data only.
+/// A disk to restore to. It must read as zeros where nothing was written: a restore writes data only. One that may hold
+/// something already says so by [`BlockSink::existing`].
 pub trait BlockSink: Sync {
     /// Opens a writer of its own for one worker thread.
     ///
     /// # Errors
     /// Whatever the sink meets when it opens.
     fn writer(&self) -> io::Result<Box<dyn BlockWriter + '_>>;
+
+    /// A reader of what the target holds already, one for each worker thread, `None` if it reads as zeros everywhere.
+    /// With a reader, what is right is kept, whatever put it there: that is how a restore goes on where it stopped.
+    ///
+    /// # Errors
+    /// Whatever the sink meets when it opens.
+    fn existing(&self) -> io::Result<Option<Box<dyn BlockReader + '_>>> {
+        Ok(None)
+    }
 }
 
 /// Writes one disk for one worker thread.

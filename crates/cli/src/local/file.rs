@@ -22,6 +22,11 @@ impl FileSource {
         let size_bytes = file.seek(SeekFrom::End(0))?;
         Ok(FileSource { path: path.to_owned(), size_bytes })
     }
+
+    /// A reader that outlives this.
+    pub(super) fn into_reader(self) -> io::Result<FileReader> {
+        Ok(FileReader { file: File::open(&self.path)?, size_bytes: self.size_bytes })
+    }
 }
 
 impl BlockSource for FileSource {
@@ -34,7 +39,8 @@ impl BlockSource for FileSource {
     }
 }
 
-struct FileReader {
+/// Reads an image and tells its holes.
+pub(super) struct FileReader {
     file: File,
     size_bytes: u64,
 }

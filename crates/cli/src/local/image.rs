@@ -2,16 +2,14 @@
 
 mod diff;
 mod mount;
+mod restore;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use coffre_fabric::ImageFormat;
-use coffre_fabric::image::{self, ImageSpec, ImageTarget, ImageWriter};
 use coffre_vault::{
-    BlockSink, BlockSource, BlockWriter, DiskSpec, Extent, PointInfo, PointSpec, ReadPlan, Vault,
-    VerifyScope,
+    BlockSource, DiskSpec, Extent, PointInfo, PointSpec, ReadPlan, Vault, VerifyScope,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,6 +43,9 @@ pub(crate) enum ImageVerb {
         image: PathBuf,
     },
     /// Writes a recovery point to a new sparse raw file.
+    ///
+    /// Until it is whole, the file is beside its place, with `.part` behind its name. A restore that
+    /// was stopped goes on with that: run the same command again.
     Restore {
         #[command(flatten)]
         store: StoreArgs,
@@ -142,7 +143,7 @@ impl ImageVerb {
             ImageVerb::Restore { store, point, name, to } => {
                 let vault = store.open()?;
                 let point = find(&vault, &point, name.as_deref())?;
-                restore(&vault, &point, &to, format)?;
+                restore::run(&vault, &point, &to, format)?;
             }
             ImageVerb::List { store, name } => list(&store.open()?, name.as_deref(), format)?,
             ImageVerb::Verify { store, point, name } => {
@@ -243,60 +244,6 @@ fn read_changes(path: &Path) -> anyhow::Result<Vec<Extent>> {
         .into_iter()
         .map(|change| Extent { offset: change.offset, length: change.length })
         .collect())
-}
-
-fn restore(vault: &Vault, point: &PointInfo, to: &Path, format: Format) -> anyhow::Result<()> {
-    let disk = match &point.disks[..] {
-        [disk] => disk,
-        [] => bail!("the recovery point {} has no disk", point.id),
-        _ => bail!("the recovery point {} has several disks; restore it by the service", point.id),
-    };
-    let spec = ImageSpec { format: ImageFormat::Raw, size_bytes: disk.size_bytes };
-    let target = image::create(to, &spec).with_context(|| format!("make {}", to.display()))?;
-    let meter = Meter::begin(format, "restore", disk.size_bytes);
-    let stats = vault
-        .restore_disk(point.id, &disk.key, &Sink(&target), &meter)
-        .context("restore the disk")?;
-    target.finish().with_context(|| format!("finish {}", to.display()))?;
-    meter.end();
-    match format {
-        Format::Json => say::data(
-            &json!({
-                "point": point.id,
-                "read_bytes": stats.read_bytes,
-                "written_bytes": stats.written_bytes,
-                "size_bytes": disk.size_bytes,
-            })
-            .to_string(),
-        )?,
-        Format::Table => say::note(&format!(
-            "wrote {} of {} to {}",
-            say::bytes(stats.written_bytes),
-            say::bytes(disk.size_bytes),
-            to.display()
-        )),
-    }
-    Ok(())
-}
-
-struct Sink<'a>(&'a ImageTarget);
-
-impl BlockSink for Sink<'_> {
-    fn writer(&self) -> std::io::Result<Box<dyn BlockWriter + '_>> {
-        Ok(Box::new(Writer(self.0.writer().map_err(std::io::Error::other)?)))
-    }
-}
-
-struct Writer(Box<dyn ImageWriter>);
-
-impl BlockWriter for Writer {
-    fn write_at(&mut self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_at(offset, data).map_err(std::io::Error::other)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush().map_err(std::io::Error::other)
-    }
 }
 
 fn list(vault: &Vault, name: Option<&str>, format: Format) -> anyhow::Result<()> {

@@ -208,3 +208,33 @@ fn a_store_is_probed_and_a_sample_is_a_share() {
     let wrong = coffre().args(["vault", "verify", "--sample", "200%"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+#[test]
+fn a_restore_that_was_stopped_goes_on_and_believes_nothing() {
+    let store = Store::new();
+    store.ask(&["vault", "create"]);
+    let image = store.path("disk.raw");
+    write_image(&image);
+    store.ask(&["image", "backup", "--name", "web", text(&image)]);
+    // As an attempt left it that died in the middle: some of it right, some torn, some nobody's.
+    let (back, part) = (store.path("back.raw"), store.path("back.raw.part"));
+    let file = std::fs::File::create(&part).unwrap();
+    let whole = std::fs::read(&image).unwrap();
+    let write = |bytes: &[u8], at: usize| {
+        std::os::unix::fs::FileExt::write_all_at(&file, bytes, at as u64).unwrap();
+    };
+    write(&whole[5 << 20..6 << 20], 5 << 20);
+    write(b"torn", (5 << 20) + 1000);
+    write(b"stray", 30 << 20);
+    let restored = store.ask(&["image", "restore", "--to", text(&back)]);
+    assert_eq!(restored["blocks_kept"], 15, "{restored}");
+    assert!(std::fs::read(&back).unwrap() == whole);
+    assert!(!part.exists());
+
+    // Two at once would write over each other.
+    let file = std::fs::File::create(store.path("other.raw.part")).unwrap();
+    file.lock().unwrap();
+    let other = store.run(&["image", "restore", "--to", text(&store.path("other.raw"))]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("another restore"));
+}

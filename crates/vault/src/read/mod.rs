@@ -8,6 +8,7 @@ mod disk;
 mod fetch;
 mod findings;
 mod frames;
+mod kept;
 mod reach;
 mod restore;
 mod verify;

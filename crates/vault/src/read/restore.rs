@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use super::frames::{BlockFetcher, Wanted};
+use super::kept::Kept;
 use super::{BaseTree, LeafWalk};
 use crate::crypto::Capability;
 use crate::format::{BLOCK, BLOCK_BYTES, Id, LEAF_BYTES, Node};
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
-use crate::{Advance, BlockSink, BlockWriter, Progress, VaultError};
+use crate::{Advance, BlockSink, BlockWriter, Extent, Progress, VaultError};
 
 /// Blocks of a piece: 4 MiB, the longest write.
 const PIECE_BLOCKS: usize = 64;
@@ -27,6 +28,8 @@ pub struct RestoreStats {
     pub blocks_zero: u64,
     /// Blocks written.
     pub blocks_data: u64,
+    /// Blocks that the target held already; neither read from the store nor written.
+    pub blocks_kept: u64,
 }
 
 struct Shared<'a> {
@@ -79,26 +82,35 @@ pub(crate) fn restore_disk(
         return Err(error);
     }
     let mut stats = *lock(&shared.stats);
-    stats.blocks_zero = disk.size_bytes.div_ceil(BLOCK) - stats.blocks_data;
+    stats.blocks_zero = disk.size_bytes.div_ceil(BLOCK) - stats.blocks_data - stats.blocks_kept;
     Ok(stats)
 }
 
 impl Shared<'_> {
     fn work(&self) -> Result<(), VaultError> {
         let failed = |source| VaultError::Sink { offset: 0, source };
-        let mut writer = self.sink.writer().map_err(failed)?;
-        let mut fetcher = BlockFetcher::new()?;
-        let mut buffer = vec![0; PIECE_BLOCKS * BLOCK_BYTES];
-        let mut stats = RestoreStats::default();
-        while let Some((id, place)) = self.next_leaf()? {
+        let existing = self.sink.existing().map_err(failed)?;
+        let mut worker = Worker {
+            shared: self,
+            writer: self.sink.writer().map_err(failed)?,
+            kept: existing.map(|reader| Kept::new(self.inner, reader, self.size_bytes)),
+            fetcher: BlockFetcher::new()?,
+            buffer: vec![0; PIECE_BLOCKS * BLOCK_BYTES],
+            stats: RestoreStats::default(),
+        };
+        loop {
+            let (hole, leaf) = self.next_leaf()?;
+            worker.clear(hole)?;
+            let Some((id, place)) = leaf else { break };
             let leaf = self.inner.node(&id, 0)?;
-            self.restore_leaf(&leaf, place, &mut fetcher, &mut buffer, &mut *writer, &mut stats)?;
+            worker.restore_leaf(&leaf, place)?;
         }
-        writer.flush().map_err(failed)?;
+        worker.writer.flush().map_err(failed)?;
         let mut sum = lock(&self.stats);
-        sum.read_bytes += fetcher.read_bytes;
-        sum.written_bytes += stats.written_bytes;
-        sum.blocks_data += stats.blocks_data;
+        sum.read_bytes += worker.fetcher.read_bytes;
+        sum.written_bytes += worker.stats.written_bytes;
+        sum.blocks_data += worker.stats.blocks_data;
+        sum.blocks_kept += worker.stats.blocks_kept;
         Ok(())
     }
 
@@ -109,9 +121,10 @@ impl Shared<'_> {
         Ok(self.stop.load(Ordering::Relaxed))
     }
 
-    fn next_leaf(&self) -> Result<Option<(Id, u64)>, VaultError> {
+    /// The hole before the next leaf, and that leaf; at the end the last hole alone.
+    fn next_leaf(&self) -> Result<(Extent, Option<(Id, u64)>), VaultError> {
         if self.check_stop()? {
-            return Ok(None);
+            return Ok((Extent { offset: 0, length: 0 }, None));
         }
         let mut walk = lock(&self.walk);
         let (walk, behind) = &mut *walk;
@@ -120,76 +133,100 @@ impl Shared<'_> {
             Some((_, place)) => place.saturating_mul(LEAF_BYTES).min(self.size_bytes),
             None => self.size_bytes,
         };
-        // The hole before this leaf, or at the end, needs no work.
-        self.progress
-            .advance(Advance { done_bytes: end.saturating_sub(*behind), ..Advance::default() });
+        let hole = Extent { offset: *behind, length: end.saturating_sub(*behind) };
+        // A hole needs no work but a look, if the target may hold something.
+        self.progress.advance(Advance { done_bytes: hole.length, ..Advance::default() });
         *behind = match next {
             Some((_, place)) => (place + 1).saturating_mul(LEAF_BYTES).min(self.size_bytes),
             None => self.size_bytes,
         };
-        Ok(next)
+        Ok((hole, next))
     }
+}
 
-    fn restore_leaf(
-        &self,
-        leaf: &Arc<Node>,
-        place: u64,
-        fetcher: &mut BlockFetcher,
-        buffer: &mut [u8],
-        writer: &mut dyn BlockWriter,
-        stats: &mut RestoreStats,
-    ) -> Result<(), VaultError> {
-        let children: Vec<(usize, Id)> = leaf.children().collect();
+/// What one thread works with.
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    writer: Box<dyn BlockWriter + 'a>,
+    kept: Option<Kept<'a>>,
+    fetcher: BlockFetcher,
+    buffer: Vec<u8>,
+    stats: RestoreStats,
+}
+
+impl Worker<'_> {
+    fn restore_leaf(&mut self, leaf: &Arc<Node>, place: u64) -> Result<(), VaultError> {
+        let size_bytes = self.shared.size_bytes;
         let leaf_start = place * LEAF_BYTES;
-        let mut done = 0;
+        let leaf_end = (leaf_start + LEAF_BYTES).min(size_bytes);
+        let children: Vec<(usize, Id)> = leaf.children().collect();
+        let (mut done, mut behind) = (0, leaf_start);
         for piece in children.chunk_by(|a, b| a.0 / PIECE_BLOCKS == b.0 / PIECE_BLOCKS) {
-            if self.check_stop()? {
+            if self.shared.check_stop()? {
                 return Ok(());
             }
-            let base = piece[0].0 / PIECE_BLOCKS * PIECE_BLOCKS;
-            let wanted: Vec<_> =
-                piece.iter().map(|(slot, id)| Wanted { id: *id, slot: slot - base }).collect();
-            let start = leaf_start + base as u64 * BLOCK;
-            let before = fetcher.read_bytes;
-            let fetched = fetcher.fetch(self.inner, &wanted, buffer)?;
-            fetched.map_err(|failure| failure.on_disk(self.key, start))?;
-            for run in wanted.chunk_by(|a, b| a.slot + 1 == b.slot) {
-                self.write_run(run, start, buffer, writer, stats)?;
+            for (slot, _) in piece {
+                let start = leaf_start + *slot as u64 * BLOCK;
+                self.clear(Extent { offset: behind, length: start - behind })?;
+                behind = (start + BLOCK).min(size_bytes);
             }
-            stats.blocks_data += piece.len() as u64;
-            let end_of =
-                |slot: usize| (leaf_start + (slot as u64 + 1) * BLOCK).min(self.size_bytes);
-            let done_bytes = piece
-                .iter()
-                .map(|(slot, _)| end_of(*slot) - (leaf_start + *slot as u64 * BLOCK))
-                .sum();
+            let before = self.fetcher.read_bytes;
+            let done_bytes = self.restore_piece(piece, leaf_start)?;
             done += done_bytes;
-            let read_bytes = fetcher.read_bytes - before;
-            self.progress.advance(Advance { read_bytes, done_bytes, ..Advance::default() });
+            let read_bytes = self.fetcher.read_bytes - before;
+            let advance = Advance { read_bytes, done_bytes, ..Advance::default() };
+            self.shared.progress.advance(advance);
         }
-        let whole = (leaf_start + LEAF_BYTES).min(self.size_bytes) - leaf_start;
-        self.progress
-            .advance(Advance { done_bytes: whole.saturating_sub(done), ..Advance::default() });
+        self.clear(Extent { offset: behind, length: leaf_end - behind })?;
+        let rest = (leaf_end - leaf_start).saturating_sub(done);
+        self.shared.progress.advance(Advance { done_bytes: rest, ..Advance::default() });
         Ok(())
     }
 
-    fn write_run(
-        &self,
-        run: &[Wanted],
-        start: u64,
-        buffer: &[u8],
-        writer: &mut dyn BlockWriter,
-        stats: &mut RestoreStats,
-    ) -> Result<(), VaultError> {
+    /// Restores neighbouring blocks of a leaf; gives their bytes on the disk.
+    fn restore_piece(&mut self, piece: &[(usize, Id)], leaf_start: u64) -> Result<u64, VaultError> {
+        let base = piece[0].0 / PIECE_BLOCKS * PIECE_BLOCKS;
+        let start = leaf_start + base as u64 * BLOCK;
+        let mut wanted: Vec<_> =
+            piece.iter().map(|(slot, id)| Wanted { id: *id, slot: slot - base }).collect();
+        if let Some(kept) = &mut self.kept {
+            kept.leave_what_is_right(start, &mut wanted, &mut self.buffer)?;
+            self.stats.blocks_kept += (piece.len() - wanted.len()) as u64;
+        }
+        let fetched = self.fetcher.fetch(self.shared.inner, &wanted, &mut self.buffer)?;
+        fetched.map_err(|failure| failure.on_disk(self.shared.key, start))?;
+        for run in wanted.chunk_by(|a, b| a.slot + 1 == b.slot) {
+            self.write_run(run, start)?;
+        }
+        self.stats.blocks_data += wanted.len() as u64;
+        let bytes_of = |slot: usize| {
+            let offset = leaf_start + slot as u64 * BLOCK;
+            (offset + BLOCK).min(self.shared.size_bytes) - offset
+        };
+        Ok(piece.iter().map(|(slot, _)| bytes_of(*slot)).sum())
+    }
+
+    fn write_run(&mut self, run: &[Wanted], start: u64) -> Result<(), VaultError> {
         let first = run[0].slot;
         let offset = start + first as u64 * BLOCK;
         // The last block of a disk that ends within it is not written past the end.
-        let length = (run.len() as u64 * BLOCK).min(self.size_bytes.saturating_sub(offset));
-        let length = usize::try_from(length).expect("a piece is at most 4 MiB");
-        let data = &buffer[first * BLOCK_BYTES..][..length];
-        let _turn = lock(&self.write_turn);
-        writer.write_at(offset, data).map_err(|source| VaultError::Sink { offset, source })?;
-        stats.written_bytes += data.len() as u64;
+        let left = self.shared.size_bytes.saturating_sub(offset);
+        let length = usize::try_from((run.len() as u64 * BLOCK).min(left)).expect("at most 4 MiB");
+        let data = &self.buffer[first * BLOCK_BYTES..][..length];
+        let _turn = lock(&self.shared.write_turn);
+        let written = self.writer.write_at(offset, data);
+        written.map_err(|source| VaultError::Sink { offset, source })?;
+        self.stats.written_bytes += data.len() as u64;
         Ok(())
+    }
+
+    /// Makes a range zeros that must be: nothing to do for a target that was empty.
+    fn clear(&mut self, range: Extent) -> Result<(), VaultError> {
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        let (writer, stats) = (&mut self.writer, &mut self.stats);
+        kept.each_that_is_not_zero(range, &mut self.buffer, |offset, zeros| {
+            stats.written_bytes += zeros.len() as u64;
+            writer.write_at(offset, zeros)
+        })
     }
 }

@@ -3,6 +3,7 @@
 
 mod bucket;
 mod collect;
+mod contract;
 mod damage;
 mod damage_table;
 mod faults;

@@ -1,14 +1,49 @@
 //! Reading at random, what differs between two points, and a verification of a part.
 
+use std::io;
+use std::sync::atomic::Ordering;
+
 use coffre_vault::bucket::Bucket;
-use coffre_vault::{Extent, NoProgress, VerifyScope};
+use coffre_vault::{
+    BlockReader, BlockSink, BlockWriter, Extent, NoProgress, SourceExtent, VerifyScope,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::support::{BLOCK, Image, backup, mixed_image, new_vault};
+use crate::support::{BLOCK, Image, Target, backup, mixed_image, new_vault};
 
 const ONE: Uuid = Uuid::from_u128(1);
 const TWO: Uuid = Uuid::from_u128(2);
+
+/// A target that says what it holds, by 4 KiB.
+struct Used(Target);
+
+impl BlockSink for Used {
+    fn writer(&self) -> io::Result<Box<dyn BlockWriter + '_>> {
+        self.0.writer()
+    }
+
+    fn existing(&self) -> io::Result<Option<Box<dyn BlockReader + '_>>> {
+        Ok(Some(Box::new(UsedReader(&self.0))))
+    }
+}
+
+struct UsedReader<'a>(&'a Target);
+
+impl BlockReader for UsedReader<'_> {
+    fn extents(&mut self, range: Extent) -> io::Result<Vec<SourceExtent>> {
+        let end = ((range.offset / 4096 + 1) * 4096).min(range.end());
+        let data = self.0.data.lock().unwrap();
+        let zero = data[range.offset as usize..end as usize].iter().all(|byte| *byte == 0);
+        Ok(vec![SourceExtent { offset: range.offset, length: end - range.offset, zero }])
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let data = self.0.data.lock().unwrap();
+        buffer.copy_from_slice(&data[offset as usize..][..buffer.len()]);
+        Ok(())
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
@@ -44,6 +79,38 @@ proptest! {
             at = extent.end();
         }
         prop_assert!(image.data[at as usize..].iter().all(|b| *b == 0));
+    }
+
+    /// Whatever a target holds, after a restore it is the image; and what was right is not written again.
+    #[test]
+    fn a_restore_goes_on_with_what_is_there(
+        seed in 0u64..1000,
+        stopped_at in 0usize..300 * BLOCK,
+        dirt in prop::collection::vec((0usize..300 * BLOCK, 1usize..3 * BLOCK), 0..8),
+    ) {
+        let (_, vault) = new_vault();
+        let mut data = mixed_image(seed, 290, 777);
+        data[20 * BLOCK..60 * BLOCK].fill(0);
+        let image = Image::new(data);
+        backup(&vault, ONE, &image, None).unwrap();
+        let target = Used(Target::new(image.data.len()));
+        {
+            let mut held = target.0.data.lock().unwrap();
+            let stopped_at = stopped_at.min(image.data.len());
+            held[..stopped_at].copy_from_slice(&image.data[..stopped_at]);
+            for (at, length) in dirt {
+                let at = at % held.len();
+                let end = (at + length).min(held.len());
+                held[at..end].fill(0x5a);
+            }
+        }
+        vault.restore_disk(ONE, "disk", &target, &NoProgress).unwrap();
+        prop_assert!(*target.0.data.lock().unwrap() == image.data);
+        let before = target.0.writes.load(Ordering::Relaxed);
+        let again = vault.restore_disk(ONE, "disk", &target, &NoProgress).unwrap();
+        prop_assert_eq!(target.0.writes.load(Ordering::Relaxed), before);
+        prop_assert_eq!((again.blocks_data, again.read_bytes, again.written_bytes), (0, 0, 0));
+        prop_assert_eq!(again.blocks_kept + again.blocks_zero, 291);
     }
 
     /// What differs is exactly the blocks that differ, also when the disk grew or shrank over a level of the map.
