@@ -89,7 +89,8 @@ pub(crate) fn hold_signals() {
 pub(crate) fn run_first(priority: i32) -> Result<()> {
     // SAFETY: the structure lives through the call. By number, since not every C library has a wrapper that works.
     let refused = unsafe {
-        let wish = libc::sched_param { sched_priority: priority, ..std::mem::zeroed() };
+        let mut wish: libc::sched_param = std::mem::zeroed();
+        wish.sched_priority = priority;
         libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const wish)
     };
     if refused == 0 { Ok(()) } else { Err(last_error()) }

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use rustix::process::{
 };
 use rustix::time::{Itimerspec, TimerfdTimerFlags, timerfd_settime};
 
+use super::hurry::Hurry;
 use super::prepare::{Ready, prepare};
 use super::result::{FreezeFailure, steady_now, words_now};
 use super::spec::FreezeSpec;
@@ -100,6 +102,7 @@ pub(super) struct Freezer {
     pub marks: Marks,
     /// The ceiling, for the watchdog.
     pub timer: OwnedFd,
+    pub hurry: Option<Arc<Hurry>>,
     /// To the watchdog; hangs up when it ends.
     pub dog: UnixStream,
     pub dog_pid: Pid,
@@ -124,7 +127,11 @@ impl Freezer {
         // Refused in some containers; then we wait our turn like everybody.
         let _ = sys::run_first(10);
         let from = words_now();
-        if let Err(failed) = self.freeze_all(from) {
+        let all_frozen = self.freeze_all(from);
+        if let Some(hurry) = &self.hurry {
+            hurry.off();
+        }
+        if let Err(failed) = all_frozen {
             self.thaw_all();
             self.disarm();
             self.say(Event { kind: wire::KIND_FAILED, from, to: words_now(), ..failed });
@@ -173,6 +180,9 @@ impl Freezer {
         self.marks.deadline().store(deadline, Ordering::SeqCst);
         if let Err(errno) = self.arm() {
             return Err(failed(wire::REASON_WATCHDOG, 0, errno));
+        }
+        if let Some(hurry) = &self.hurry {
+            hurry.on();
         }
         for (index, system) in self.systems.iter().enumerate() {
             if steady_now() >= deadline {

@@ -21,6 +21,7 @@
 mod choose;
 mod command;
 mod freezer;
+mod hurry;
 mod mounts;
 mod open;
 mod prepare;

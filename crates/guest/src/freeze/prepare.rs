@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::{Choice, choose};
 use super::freezer::{Freezer, stay_in_memory};
+use super::hurry::Hurry;
 use super::mounts::{self, Mount};
 use super::open::{NotOpened, open_candidate};
 use super::recover::{Recovery, recover};
@@ -130,6 +132,7 @@ struct Parts {
 impl Parts {
     fn guarded(self, ready: &Ready, link: &mut Option<UnixStream>) -> io::Result<Freezer> {
         let marks = self.state.new_marks()?;
+        let hurry = Hurry::find().map(Arc::new);
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
         let (mut ours, theirs) = UnixStream::pair()?;
         // Taken before the fork, so that it surely is ours.
@@ -142,7 +145,7 @@ impl Parts {
                 drop(ours);
                 let Parts { systems, state, lock, .. } = self;
                 let link = theirs.into();
-                watch(&Watchdog { systems, marks, timer, link, freezer: victim, state });
+                watch(&Watchdog { systems, marks, timer, link, freezer: victim, hurry, state });
                 drop(lock);
                 process::exit(0);
             }
@@ -156,6 +159,7 @@ impl Parts {
             boot: state::boot(),
             freezer: Process::of(me)?,
             watchdog: Process::of(watchdog_pid)?,
+            hurried: hurry.is_some(),
             file_systems: ready.file_systems.clone(),
         };
         self.state.write(&session)?;
@@ -167,6 +171,7 @@ impl Parts {
             sync_only: self.sync_only,
             marks,
             timer,
+            hurry,
             dog: ours,
             dog_pid: watchdog_pid,
             state: self.state,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::choose::Candidate;
+use super::hurry::Hurry;
 use super::mounts;
 use super::open::open_candidate;
 use super::result::{FileSystem, steady_now};
@@ -59,7 +60,8 @@ pub(super) fn rescue(state: &Path, force: bool) -> io::Result<Recovery> {
         return Ok(Recovery::Nothing);
     }
     let folder = StateFolder::open(state)?;
-    let mut lock = folder.lock(Duration::ZERO)?;
+    // Processes that were killed may still be ending.
+    let mut lock = folder.lock(if force { Duration::ZERO } else { PATIENCE })?;
     let Some(session) = folder.read()? else {
         // Somebody who has the lock and no session yet has nothing frozen yet.
         return Ok(if lock.is_some() || force { Recovery::Nothing } else { Recovery::InProgress });
@@ -80,6 +82,9 @@ pub(super) fn rescue(state: &Path, force: bool) -> io::Result<Recovery> {
             lock = folder.lock(PATIENCE)?;
         }
         // Without the lock now, a process hangs in the kernel with its fate sealed. What it has frozen is thawed anyway.
+    }
+    if session.hurried {
+        Hurry::turn_off();
     }
     let outcome = match folder.marks() {
         Ok(marks) => thaw(&session, marks)?,

@@ -75,12 +75,18 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// The process that has this number now.
     pub(super) fn of(pid: Pid) -> io::Result<Process> {
         let pid = pid.as_raw_nonzero().get();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name of the program may hold anything, but no parenthesis comes after it.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let started = fields.split_whitespace().nth(19).and_then(|field| field.parse().ok());
+        let mut fields = fields.split_whitespace();
+        // Ended, and not yet waited for.
+        if fields.next().is_none_or(|state| state == "Z" || state == "X") {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let started = fields.nth(18).and_then(|field| field.parse().ok());
         Ok(Process { pid, started: started.ok_or_else(|| io::Error::other("no start time"))? })
     }
 
@@ -107,6 +113,8 @@ pub(super) struct Session {
     pub boot: String,
     pub freezer: Process,
     pub watchdog: Process,
+    /// Whether the freezer may have left the kernel in a hurry.
+    pub hurried: bool,
     /// In the order of freezing.
     pub file_systems: Vec<FileSystem>,
 }

@@ -7,6 +7,7 @@
 //! thread, the kernel lets go of the inner one's.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, pidfd_send_signal};
 
+use super::hurry::Hurry;
 use super::state::{Marks, StateFolder, mark};
 use crate::sys;
 
@@ -39,6 +41,7 @@ pub(super) struct Watchdog {
     /// Hangs up when the freezer ends; never before, because a process in the middle of a freeze has not ended.
     pub link: OwnedFd,
     pub freezer: Victim,
+    pub hurry: Option<Arc<Hurry>>,
     pub state: StateFolder,
 }
 
@@ -86,6 +89,9 @@ pub(super) fn watch(dog: &Watchdog) {
 /// Looks after one file system.
 fn guard(dog: &Watchdog, index: usize, system: BorrowedFd<'_>) {
     wait(dog, None);
+    if let Some(hurry) = &dog.hurry {
+        hurry.off();
+    }
     let mut tries = 0;
     loop {
         let ended = has_ended(dog);

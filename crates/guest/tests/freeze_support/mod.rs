@@ -1,6 +1,7 @@
 //! File systems to freeze, in a mount namespace of the test's own. Nothing of the machine itself is ever frozen: every
 //! freeze is told to look only below the folder of the test.
-#![allow(dead_code, reason = "each test binary uses a part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ pub fn in_namespace(name: &str, body: impl FnOnce(&Path)) {
     }
     assert!(rustix::process::geteuid().is_root(), "freezing file systems needs root");
     let folder = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o mode=700,size=3g tmpfs \"$1\" && shift && exec \"$@\"";
+    let script =
+        "ulimit -c 0; mount -t tmpfs -o mode=700,size=6g tmpfs \"$1\" && shift && exec \"$@\"";
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
         .arg(folder.path())
