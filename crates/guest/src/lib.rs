@@ -20,6 +20,7 @@ mod identity;
 pub mod json;
 pub mod log;
 pub mod net;
+pub mod package;
 mod point;
 pub mod report;
 pub mod reporter;
