@@ -1,3 +1,15 @@
+CREATE TABLE agenda (
+    task TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due INTEGER,
+    slot INTEGER,
+    vault TEXT NOT NULL,
+    host TEXT NOT NULL,
+    PRIMARY KEY (task, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX agenda_due ON agenda (task, due, host, vault) WHERE due IS NOT NULL;
+
 CREATE TABLE audit (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -13,9 +25,11 @@ CREATE TABLE item (
     vm_name TEXT NOT NULL COLLATE NOCASE,
     etag INTEGER NOT NULL,
     doc TEXT NOT NULL
-) STRICT;
+, policy TEXT COLLATE NOCASE) STRICT;
 
 CREATE UNIQUE INDEX item_name ON item (vault, vm_group, vm_name);
+
+CREATE INDEX item_policy ON item (vault, policy) WHERE policy IS NOT NULL;
 
 CREATE UNIQUE INDEX item_vm ON item (vm);
 
@@ -34,15 +48,20 @@ CREATE TABLE job (
     epoch INTEGER NOT NULL,
     etag INTEGER NOT NULL,
     doc TEXT NOT NULL
-) STRICT;
+, slot INTEGER) STRICT;
 
 CREATE INDEX job_created ON job (created);
 
 CREATE INDEX job_item ON job (item, created);
 
+CREATE INDEX job_of_slot ON job (item, slot, created) WHERE slot IS NOT NULL;
+
 CREATE INDEX job_running ON job (due) WHERE ended = 0;
 
 CREATE UNIQUE INDEX job_running_item ON job (item) WHERE ended = 0 AND item IS NOT NULL;
+
+CREATE UNIQUE INDEX job_slot ON job (item, slot)
+    WHERE slot IS NOT NULL AND status NOT IN ('Failed', 'Cancelled');
 
 CREATE INDEX job_status ON job (status, created);
 
@@ -72,9 +91,11 @@ CREATE TABLE point (
     time INTEGER NOT NULL,
     etag INTEGER NOT NULL,
     doc TEXT NOT NULL
-) STRICT;
+, slot INTEGER) STRICT;
 
 CREATE UNIQUE INDEX point_number ON point (item, number);
+
+CREATE UNIQUE INDEX point_slot ON point (item, slot) WHERE slot IS NOT NULL;
 
 CREATE INDEX point_time ON point (item, time);
 

@@ -2,8 +2,9 @@
 //! their own read-backs. The rules of a policy are checked by the use-case.
 
 use coffre_control::model::{
-    DailyRetention, DayOfMonth, DaysFormat, Month, MonthlyRetention, PolicyKind, Retention,
-    Schedule, SnapshotConsistency, Tiering, WeekOfMonth, Weekday, WeeklyRetention, YearlyRetention,
+    DailyRetention, DayOfMonth, DaylightSaving, DaysFormat, Month, MonthlyRetention, PolicyKind,
+    Retention, Schedule, SnapshotConsistency, Tiering, WeekOfMonth, Weekday, WeeklyRetention,
+    YearlyRetention,
 };
 use coffre_control::usecase::PutPolicy;
 use jiff::civil::Time;
@@ -47,7 +48,17 @@ pub(crate) fn read(name: &str, body: &Members<'_>) -> Result<PutPolicy, ArmError
             .to_owned(),
         tiering: tiering(&properties.object("tieringPolicy")?.object("ArchivedRP")?)?,
         consistency,
+        daylight_saving: daylight_saving(&properties)?,
+        short_retention: properties.boolean("allowShortRetention")?.unwrap_or(false),
     })
+}
+
+/// A member of ours: Azure has no choice here.
+fn daylight_saving(properties: &Members<'_>) -> Result<DaylightSaving, ArmError> {
+    match properties.text("daylightSaving")? {
+        None | Some("") => Ok(DaylightSaving::WallClock),
+        Some(text) => DaylightSaving::from_azure(text).ok_or_else(|| wrong("daylightSaving", text)),
+    }
 }
 
 fn wrong(member: &str, text: &str) -> ArmError {

@@ -3,6 +3,7 @@
 //! A SIGKILL at any moment is a normal end: what the next start finds, [`recover`] puts right. A
 //! SIGTERM only makes it quicker.
 
+mod clocks;
 mod config;
 mod convert;
 pub(crate) mod data_dir;
@@ -13,6 +14,8 @@ mod http;
 mod hypervisors;
 mod meter;
 mod recover;
+mod retention;
+mod schedule;
 mod secrets;
 mod service;
 mod steps;
@@ -239,9 +242,32 @@ fn start_threads(
     let service = Arc::clone(service);
     let thread = std::thread::Builder::new()
         .name("discovery".to_owned())
-        .spawn(move || discovery::run(&service, pause));
+        .spawn({
+            let service = Arc::clone(&service);
+            move || discovery::run(&service, pause)
+        });
     threads.push(thread.context("start the discovery")?);
+    threads.extend(start_reconcilers(&service, config)?);
     Ok(threads)
+}
+
+/// What works by itself: the schedule, and the end of what has had its time.
+fn start_reconcilers(
+    service: &Arc<Service>,
+    config: &Config,
+) -> anyhow::Result<[std::thread::JoinHandle<()>; 2]> {
+    let (per_hypervisor, per_store) = (config.backups_per_hypervisor, config.backups_per_store);
+    let grace = jiff::SignedDuration::from_hours(config.expiry_grace_hours);
+    let (first, second) = (Arc::clone(service), Arc::clone(service));
+    let schedule = std::thread::Builder::new()
+        .name("schedule".to_owned())
+        .spawn(move || schedule::run(&first, per_hypervisor, per_store))
+        .context("start the schedule")?;
+    let retention = std::thread::Builder::new()
+        .name("retention".to_owned())
+        .spawn(move || retention::run(&second, grace))
+        .context("start the retention")?;
+    Ok([schedule, retention])
 }
 
 /// Names and addresses under which clients may reach us.

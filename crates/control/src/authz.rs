@@ -68,6 +68,8 @@ pub enum Action {
     PowerVm,
     /// Make or change a storage account.
     WriteStorageAccount,
+    /// Say who can sign in and what they may do.
+    WriteAccess,
 }
 
 impl Action {
@@ -90,6 +92,7 @@ impl Action {
         Self::RefreshContainers,
         Self::PowerVm,
         Self::WriteStorageAccount,
+        Self::WriteAccess,
     ];
 
     /// What a person would say: "may not …".
@@ -112,6 +115,7 @@ impl Action {
             Self::RefreshContainers => "discover virtual machines",
             Self::PowerVm => "start or stop virtual machines",
             Self::WriteStorageAccount => "create or change storage accounts",
+            Self::WriteAccess => "say who can sign in and what they may do",
         }
     }
 }
@@ -131,7 +135,8 @@ impl Role {
     /// Whether the role allows an action.
     pub fn allows(self, action: Action) -> bool {
         match self {
-            Self::Owner | Self::Contributor => true,
+            Self::Owner => true,
+            Self::Contributor => action != Action::WriteAccess,
             Self::BackupContributor => match action {
                 Action::Read
                 | Action::WriteVault
@@ -149,7 +154,8 @@ impl Role {
                 | Action::DeleteGroup
                 | Action::DeleteVault
                 | Action::PowerVm
-                | Action::WriteStorageAccount => false,
+                | Action::WriteStorageAccount
+                | Action::WriteAccess => false,
             },
             Self::BackupOperator => matches!(
                 action,
@@ -233,6 +239,15 @@ mod tests {
                 assert!(!pair[0].allows(action) || pair[1].allows(action), "{pair:?} {action:?}");
             }
         }
+    }
+
+    #[test]
+    fn only_owners_say_who_may_do_what() {
+        for role in [Role::Contributor, Role::BackupContributor, Role::BackupOperator, Role::Reader]
+        {
+            assert!(caller(&[role]).may(Action::WriteAccess).is_err(), "{role:?}");
+        }
+        assert!(caller(&[Role::Owner]).may(Action::WriteAccess).is_ok());
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! * [`port`] – the store, as use-cases see it
 //! * [`usecase`] – what can be asked for, one verb per file
 //! * [`job`] – what may happen to a job next
+//! * [`schedule`] – when backups are due
+//! * [`retention`] – how long recovery points are kept
 //! * [`authz`], [`error`], [`cx`] – who may, what is refused and why, who asks and when
 
 pub mod authz;
@@ -18,6 +20,8 @@ pub mod id;
 pub mod job;
 pub mod model;
 pub mod port;
+pub mod retention;
+pub mod schedule;
 pub mod usecase;
 
 pub use authz::{Action, Caller, Role};

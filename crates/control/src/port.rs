@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::error::Refusal;
 use crate::id::{ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId};
 use crate::model::{
-    AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem, RecoveryPoint,
-    Region, ResourceGroup, Setting, StorageAccount, Subscription, Vault, Vm,
+    Agenda, AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem,
+    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
 
 /// Why the store did not do what it was asked.
@@ -97,6 +97,21 @@ pub struct JobFilter {
     pub to: Option<Timestamp>,
     /// At most so many; none = all.
     pub limit: Option<u32>,
+}
+
+/// What is due. Entries of hypervisors and vaults that have enough to do are left out.
+#[derive(Clone, Debug)]
+pub struct DueFilter {
+    /// What is to be done.
+    pub task: Task,
+    /// Due at this time or earlier.
+    pub now: Timestamp,
+    /// Hypervisors to leave out.
+    pub not_hosts: Vec<String>,
+    /// Vaults to leave out.
+    pub not_vaults: Vec<VaultId>,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// One transaction.
@@ -200,6 +215,26 @@ pub trait Tx {
     /// Deletes an item.
     fn delete_item(&mut self, id: ItemId) -> Result<(), StoreFault>;
 
+    /// Identities of the items under a policy.
+    fn items_of_policy(&mut self, vault: VaultId, policy: &str) -> Result<Vec<ItemId>, StoreFault>;
+    /// How many items are under a policy.
+    fn count_items_of_policy(&mut self, vault: VaultId, policy: &str) -> Result<u64, StoreFault>;
+
+    /// What is due, longest first.
+    fn due(&mut self, filter: &DueFilter) -> Result<Vec<Agenda>, StoreFault>;
+    /// When the next entry of a task is due; none when there is none.
+    fn next_due(&mut self, task: Task) -> Result<Option<Timestamp>, StoreFault>;
+    /// One entry.
+    fn agenda(&mut self, task: Task, subject: Uuid) -> Result<Option<Agenda>, StoreFault>;
+    /// Writes an entry; the last write wins.
+    fn put_agenda(&mut self, row: &Agenda) -> Result<(), StoreFault>;
+    /// Deletes all entries of a subject.
+    fn delete_agenda(&mut self, subject: Uuid) -> Result<(), StoreFault>;
+    /// Items with a policy that have no entry for a task, at most so many.
+    fn items_without(&mut self, task: Task, limit: u32) -> Result<Vec<ItemId>, StoreFault>;
+    /// Vaults with items that have no entry for a task, at most so many.
+    fn vaults_without(&mut self, task: Task, limit: u32) -> Result<Vec<VaultId>, StoreFault>;
+
     /// Recovery points of an item, newest first.
     fn points(&mut self, item: ItemId) -> Result<Vec<RecoveryPoint>, StoreFault>;
     /// One recovery point by identity.
@@ -210,7 +245,8 @@ pub trait Tx {
         item: ItemId,
         number: u64,
     ) -> Result<Option<RecoveryPoint>, StoreFault>;
-    /// Inserts or replaces a recovery point.
+    /// Inserts or replaces a recovery point. A second one of the item for a slot is
+    /// [`StoreFault::Exists`].
     fn put_point(&mut self, row: &mut RecoveryPoint) -> Result<(), StoreFault>;
     /// Deletes a recovery point.
     fn delete_point(&mut self, id: PointId) -> Result<(), StoreFault>;
@@ -219,6 +255,8 @@ pub trait Tx {
     fn jobs(&mut self, filter: &JobFilter) -> Result<Vec<Job>, StoreFault>;
     /// One job.
     fn job(&mut self, id: JobId) -> Result<Option<Job>, StoreFault>;
+    /// The newest job of an item for a slot.
+    fn job_of_slot(&mut self, item: ItemId, slot: Timestamp) -> Result<Option<Job>, StoreFault>;
     /// The job on an item that has not ended; there is at most one.
     fn running_job(&mut self, item: ItemId) -> Result<Option<Job>, StoreFault>;
     /// The job on a VM that has not ended, on an item or not; the oldest when there are several.

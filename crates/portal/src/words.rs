@@ -17,7 +17,7 @@ pub(crate) fn item(item: &ProtectedItem) -> (Tone, &'static str) {
             Some(BackupOutcome::Failed) => (Tone::Bad, "item-last-failed"),
             _ => (Tone::Good, "item-protected"),
         },
-        ItemState::Stopped => (Tone::Idle, "item-stopped"),
+        ItemState::Stopped | ItemState::Suspended => (Tone::Idle, "item-stopped"),
         ItemState::SoftDeleted { .. } => (Tone::Bad, "item-deleted"),
     }
 }

@@ -11,8 +11,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "start", sql: include_str!("../migration/0001_start.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "start", sql: include_str!("../migration/0001_start.sql") },
+    Migration { number: 2, name: "agenda", sql: include_str!("../migration/0002_agenda.sql") },
+];
 
 const BOOK: &str = "CREATE TABLE IF NOT EXISTS migration (
     number INTEGER NOT NULL PRIMARY KEY,

@@ -6,17 +6,17 @@ use coffre_control::id::{
     ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId,
 };
 use coffre_control::model::{
-    AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, RecoveryPoint, Region,
-    ResourceGroup, Setting, StorageAccount, Subscription, Vault, Vm,
+    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, RecoveryPoint, Region,
+    ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
-use coffre_control::port::{JobFilter, StoreFault, Tx};
+use coffre_control::port::{DueFilter, JobFilter, StoreFault, Tx};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::row::{Row, all, delete, fault, number, one, put};
 use crate::table::{
-    audit, item, job, operation, place, point, policy, principal, setting, vault, vm,
+    agenda, audit, item, job, operation, place, point, policy, principal, setting, vault, vm,
 };
 
 type Result<T> = std::result::Result<T, StoreFault>;
@@ -158,6 +158,40 @@ impl Tx for SqliteTx<'_> {
         delete(self.connection, ProtectedItem::TABLE, id(key.0))
     }
 
+    fn items_of_policy(&mut self, vault: VaultId, policy: &str) -> Result<Vec<ItemId>> {
+        agenda::ids(self.connection, item::OF_POLICY, params![vault.to_string(), policy])
+    }
+    fn count_items_of_policy(&mut self, vault: VaultId, policy: &str) -> Result<u64> {
+        let count: i64 = self
+            .connection
+            .prepare_cached(item::COUNT_OF_POLICY)
+            .and_then(|mut it| it.query_row(params![vault.to_string(), policy], |row| row.get(0)))
+            .map_err(|error| fault("count items", error))?;
+        Ok(u64::try_from(count).expect("a count is not negative"))
+    }
+
+    fn due(&mut self, filter: &DueFilter) -> Result<Vec<Agenda>> {
+        agenda::due(self.connection, filter)
+    }
+    fn next_due(&mut self, task: Task) -> Result<Option<Timestamp>> {
+        agenda::next(self.connection, task)
+    }
+    fn agenda(&mut self, task: Task, subject: Uuid) -> Result<Option<Agenda>> {
+        agenda::get(self.connection, task, subject)
+    }
+    fn put_agenda(&mut self, row: &Agenda) -> Result<()> {
+        agenda::put(self.connection, row)
+    }
+    fn delete_agenda(&mut self, subject: Uuid) -> Result<()> {
+        agenda::delete(self.connection, subject)
+    }
+    fn items_without(&mut self, task: Task, limit: u32) -> Result<Vec<ItemId>> {
+        agenda::items_without(self.connection, task, limit)
+    }
+    fn vaults_without(&mut self, task: Task, limit: u32) -> Result<Vec<VaultId>> {
+        agenda::vaults_without(self.connection, task, limit)
+    }
+
     fn points(&mut self, item: ItemId) -> Result<Vec<RecoveryPoint>> {
         all(self.connection, point::ALL, id(item.0))
     }
@@ -179,6 +213,9 @@ impl Tx for SqliteTx<'_> {
     }
     fn job(&mut self, key: JobId) -> Result<Option<Job>> {
         one(self.connection, job::ONE, id(key.0))
+    }
+    fn job_of_slot(&mut self, item: ItemId, slot: Timestamp) -> Result<Option<Job>> {
+        one(self.connection, job::OF_SLOT, params![item.to_string(), slot.as_microsecond()])
     }
     fn running_job(&mut self, item: ItemId) -> Result<Option<Job>> {
         one(self.connection, job::RUNNING, id(item.0))
@@ -252,6 +289,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         let fixed = [
+            agenda::STATEMENTS,
             place::STATEMENTS,
             vault::STATEMENTS,
             policy::STATEMENTS,

@@ -1,8 +1,8 @@
 //! Backup policies.
 
 use coffre_control::model::{
-    DayOfMonth, DaysFormat, Policy, PolicyKind, Retention, Schedule, SnapshotConsistency, Tiering,
-    Vault, Weekday,
+    DayOfMonth, DaylightSaving, DaysFormat, Policy, PolicyKind, Retention, Schedule,
+    SnapshotConsistency, Tiering, Vault, Weekday,
 };
 use jiff::civil::Time;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,10 @@ pub(crate) fn policy(vault: &Vault, policy: &Policy, items: usize) -> Value {
         "timeZone": policy.time_zone,
         "protectedItemsCount": items,
     });
+    let fixed = policy.daylight_saving == DaylightSaving::FixedOffset;
+    put(&mut properties, "daylightSaving", fixed.then(|| json!(policy.daylight_saving.azure())));
+    let short = policy.short_retention;
+    put(&mut properties, "allowShortRetention", short.then(|| json!(true)));
     let crash_only = policy.consistency == SnapshotConsistency::OnlyCrash;
     put(
         &mut properties,

@@ -43,6 +43,13 @@ pub(crate) struct Config {
     pub(crate) vaults: Option<PathBuf>,
     /// Seconds between two looks at the hypervisors, at least 1.
     pub(crate) discovery_seconds: u64,
+    /// Scheduled backups that run or wait at the same time on one hypervisor, 1 to 1000.
+    pub(crate) backups_per_hypervisor: usize,
+    /// Scheduled backups that run or wait at the same time for one vault's store, 1 to 1000.
+    pub(crate) backups_per_store: usize,
+    /// Hours that a recovery point stays after its time, 0 to 24. With less than 12 a clock that
+    /// was wrong while the machine was off may cost a point some hours.
+    pub(crate) expiry_grace_hours: i64,
     /// Seconds that a guest may stay frozen for a snapshot, 1 to 60.
     pub(crate) freeze_seconds: u64,
     /// Where VMs live. Empty: one, named `local`, with the folder `machines` of the data folder.
@@ -76,6 +83,9 @@ impl Default for Config {
             staging: None,
             vaults: None,
             discovery_seconds: DISCOVERY_SECS_DEFAULT,
+            backups_per_hypervisor: 4,
+            backups_per_store: 8,
+            expiry_grace_hours: 12,
             freeze_seconds: 10,
             hypervisor: Vec::new(),
         }
@@ -152,6 +162,17 @@ impl Config {
         }
         if self.discovery_seconds == 0 {
             return refuse("discovery_seconds", "must be at least 1");
+        }
+        for (key, count) in [
+            ("backups_per_hypervisor", self.backups_per_hypervisor),
+            ("backups_per_store", self.backups_per_store),
+        ] {
+            if !(1..=1000).contains(&count) {
+                return refuse(key, "must be 1 to 1000");
+            }
+        }
+        if !(0..=24).contains(&self.expiry_grace_hours) {
+            return refuse("expiry_grace_hours", "must be 0 to 24");
         }
         if !(1..=60).contains(&self.freeze_seconds) {
             return refuse("freeze_seconds", "must be 1 to 60");

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use coffre_control::usecase::{
-    Discovered, Discovery, list_subscriptions, purge_deleted_items, record_hypervisor_away,
-    record_vms,
+    Discovered, Discovery, list_subscriptions, record_hypervisor_away, record_vms,
 };
 use coffre_control::{Caller, Cx};
 use jiff::SignedDuration;
@@ -39,27 +38,17 @@ pub(crate) fn run(service: &Service, pause: Duration) {
     }
 }
 
-/// Removes what has had its time: deleted items whose days are over, and operations that nobody
-/// polls any more.
+/// Forgets operations that nobody polls any more.
 fn tidy(service: &Service) {
-    let now = service.now();
-    let tidied = service.tx("tidy", |tx| {
-        let caller = Caller::system();
-        let ids = Uuid::now_v7;
-        let cx = Cx::new(&caller, now, &ids);
-        if let Ok(before) = now.checked_sub(OPERATIONS_KEPT) {
-            tx.delete_operations_before(before)?;
-        }
-        purge_deleted_items(tx, &cx)
-    });
-    match tidied {
-        Ok(0) => {}
-        Ok(items) => info!(items, "removing items whose deletion is due"),
-        Err(refusal) => error!(%refusal, "cannot tidy up"),
+    let Ok(before) = service.now().checked_sub(OPERATIONS_KEPT) else { return };
+    let tidied = service.tx("tidy", |tx| Ok(tx.delete_operations_before(before)?));
+    if let Err(refusal) = tidied {
+        error!(%refusal, "cannot tidy up");
     }
 }
 
-fn sleep(service: &Service, mut heard: u64, pause: Duration) {
+/// Sleeps so long, or until the service stops.
+pub(crate) fn sleep(service: &Service, mut heard: u64, pause: Duration) {
     let begun = std::time::Instant::now();
     while !service.is_stopping() {
         let Some(left) = pause.checked_sub(begun.elapsed()) else { return };

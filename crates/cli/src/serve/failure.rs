@@ -32,8 +32,7 @@ fn retry(retry: Retry) -> JobRetry {
     match retry {
         Retry::Never => JobRetry::Never,
         Retry::After(pause) => JobRetry::After(after(pause)),
-        // The job ends; its undo leaves nothing behind, and the next backup begins afresh.
-        Retry::FromTheStart(_) => JobRetry::Never,
+        Retry::FromTheStart(_) => JobRetry::FromStart,
     }
 }
 

@@ -2,12 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MAX_ATTEMPTS, MAX_UNDO_ATTEMPTS, has_undo, is_cancellable, is_committed};
-use crate::error::ErrorCode;
-use crate::model::{
-    Job, JobError, JobState, JobWarning, Progress, RestoreFacts, SnapshotFacts, Step, StepStatus,
-    TransferFacts, Unwound,
+use super::{
+    MAX_ATTEMPTS, MAX_RESTARTS, MAX_UNDO_ATTEMPTS, has_undo, is_cancellable, is_committed,
 };
+use crate::error::ErrorCode;
+use crate::id::PointId;
+use crate::model::{
+    Facts, Job, JobError, JobKind, JobState, JobWarning, Progress, RestoreFacts, SnapshotFacts,
+    Step, StepStatus, TransferFacts, Unwound,
+};
+
+/// Pause before a job begins again; it grows with each time.
+const PAUSE_OF_RESTART: SignedDuration = SignedDuration::from_secs(5);
 
 /// Longest pause between two attempts.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(10);
@@ -88,6 +94,9 @@ pub enum Retry {
     Never,
     /// Yes, after this time; it grows with each attempt, up to ten minutes.
     After(SignedDuration),
+    /// Only from the first step on: what was made so far is of no use. A few times, after pauses
+    /// that grow; once the job counts it means no.
+    FromStart,
 }
 
 /// An event that cannot happen to a job in this state: a fault of the program, or of a worker
@@ -124,7 +133,9 @@ pub fn apply(mut job: Job, event: Event, now: Timestamp) -> Result<Job, IllegalT
         Event::Warned(warning) if !job.state.is_ended() => job.warnings.push(warning),
         Event::CancelAsked if is_cancellable(&job) => {
             job.cancel_requested = true;
-            if !is_being_performed(&job) {
+            if let JobState::Unwinding { to } = &mut job.state {
+                *to = Unwound::Cancelled;
+            } else if !is_being_performed(&job) {
                 unwind(&mut job, Unwound::Cancelled, now);
             }
         }
@@ -214,6 +225,9 @@ fn fail(job: &mut Job, failure: Failure, now: Timestamp) {
     record.ended = Some(now);
     if cancelled {
         unwind(job, Unwound::Cancelled, now);
+    } else if failure.retry == Retry::FromStart && job.restarts < MAX_RESTARTS {
+        job.restarts += 1;
+        unwind(job, Unwound::Again, now);
     } else {
         record.status = StepStatus::Failed;
         job.error = Some(JobError::new(failure.code, failure.message));
@@ -281,12 +295,30 @@ fn settle(job: &mut Job, to: Unwound, now: Timestamp) {
         }
     }
     if job.cursor == 0 {
-        let state = match to {
-            Unwound::Failed => JobState::Failed,
-            Unwound::Cancelled => JobState::Cancelled,
-        };
-        end(job, state, now);
+        match to {
+            Unwound::Failed => end(job, JobState::Failed, now),
+            Unwound::Cancelled => end(job, JobState::Cancelled, now),
+            Unwound::Again => begin_again(job, now),
+        }
     }
+}
+
+/// Back to the first step, with nothing left of what was. What a vault gave up it never takes
+/// again, so a backup makes another point.
+fn begin_again(job: &mut Job, now: Timestamp) {
+    if let JobKind::Backup { point, .. } = &mut job.kind {
+        *point = PointId(uuid::Uuid::from_u128(point.uuid().as_u128().wrapping_add(1)));
+    }
+    for record in &mut job.steps {
+        record.status = StepStatus::NotStarted;
+        (record.started, record.ended) = (None, None);
+    }
+    let pause = PAUSE_OF_RESTART.saturating_mul(i32::from(job.restarts)).min(MAX_PAUSE);
+    job.state = JobState::Queued;
+    job.facts = Facts::default();
+    job.progress = Progress::default();
+    job.wake_at = Some(now.saturating_add(pause).unwrap_or(now));
+    job.lease = None;
 }
 
 fn end(job: &mut Job, state: JobState, now: Timestamp) {

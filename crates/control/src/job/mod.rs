@@ -13,8 +13,12 @@
 //! Queued ─► Running ─► … commit step … ─► Completed | CompletedWithWarnings
 //!    │         │
 //!    └─────────┴─► Unwinding(Failed) ─► Failed
-//!              └─► Unwinding(Cancelled) ─► Cancelled
+//!              ├─► Unwinding(Cancelled) ─► Cancelled
+//!              └─► Unwinding(Again) ─► Queued
 //! ```
+//!
+//! A failure may say that only a fresh start helps (the snapshot is gone, say): then all is undone
+//! and the job begins again, a backup with a new recovery point.
 //!
 //! Every effect and every undo may be performed twice: after a crash the worker that takes over
 //! repeats the step at the cursor.
@@ -29,10 +33,15 @@ pub use apply::{Event, Failure, IllegalTransition, Retry, StepFacts, apply};
 use jiff::Timestamp;
 
 use crate::id::{ItemId, JobId, VaultId, VmId};
-use crate::model::{Facts, Job, JobKind, JobState, Progress, Step, StepRecord, StepStatus};
+use crate::model::{
+    Facts, Job, JobKind, JobState, Progress, Step, StepRecord, StepStatus, Unwound,
+};
 
 /// How often a step is tried before its failure counts.
 pub const MAX_ATTEMPTS: u16 = 5;
+
+/// How often a job begins again from its first step before its failure counts.
+pub const MAX_RESTARTS: u16 = 3;
 
 /// How often an undo is tried before it is left to the reconciler.
 pub const MAX_UNDO_ATTEMPTS: u16 = 10;
@@ -111,7 +120,10 @@ pub fn is_cancellable(job: &Job) -> bool {
         | JobKind::StopVm { .. }
         | JobKind::RefreshContainers => false,
     };
-    let state = matches!(job.state, JobState::Queued | JobState::Running);
+    let state = matches!(
+        job.state,
+        JobState::Queued | JobState::Running | JobState::Unwinding { to: Unwound::Again }
+    );
     kind && state && !job.cancel_requested && !is_committed(job)
 }
 
@@ -187,6 +199,9 @@ pub fn create(new: NewJob, now: Timestamp) -> Job {
         attempt: 0,
         lease: None,
         epoch: 0,
+        restarts: 0,
+        slot: None,
+        retry_of: None,
         cancel_requested: false,
         user_triggered: new.user_triggered,
         created: now,

@@ -33,10 +33,24 @@ pub struct ProtectedItem {
     pub health: BackupHealth,
     /// Which data disks are backed up; none = all.
     pub disk_selection: Option<DiskSelection>,
+    /// How many points went by themselves lately.
+    #[serde(default)]
+    pub expiry: ExpiryBook,
     /// When protection began.
     pub created: Timestamp,
     /// Version of the stored row; 0 = never stored.
     pub etag: u64,
+}
+
+/// How many points of an item went by themselves in the day that began then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryBook {
+    /// When the day began, in vault time; none = nothing ever went.
+    pub day: Option<Timestamp>,
+    /// How many went in it.
+    pub gone: u32,
+    /// How many more are due and wait for the next day.
+    pub held: u32,
 }
 
 /// Where an item is in its life.
@@ -48,6 +62,8 @@ pub enum ItemState {
     Protected,
     /// No more backups; the points are kept.
     Stopped,
+    /// No more backups; the points go when their policy says so.
+    Suspended,
     /// Deleted; can be brought back.
     SoftDeleted {
         /// When it was deleted.
@@ -64,6 +80,7 @@ impl ItemState {
             Self::IrPending => "IRPending",
             Self::Protected => "Protected",
             Self::Stopped | Self::SoftDeleted { .. } => "ProtectionStopped",
+            Self::Suspended => "BackupsSuspended",
         }
     }
 

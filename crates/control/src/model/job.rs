@@ -35,6 +35,15 @@ pub struct Job {
     pub lease: Option<Lease>,
     /// Number of the last lease that was given out; 0 = none yet.
     pub epoch: u64,
+    /// How often it began again from its first step.
+    #[serde(default)]
+    pub restarts: u16,
+    /// The slot of the schedule that it works for.
+    #[serde(default)]
+    pub slot: Option<Timestamp>,
+    /// The failed job that it repeats.
+    #[serde(default)]
+    pub retry_of: Option<JobId>,
     /// Whether somebody wants it cancelled.
     pub cancel_requested: bool,
     /// Whether a person (or their script) asked for it.
@@ -176,6 +185,8 @@ pub enum Unwound {
     Failed,
     /// As cancelled.
     Cancelled,
+    /// Not at all: it begins again with its first step.
+    Again,
 }
 
 impl JobState {

@@ -3,6 +3,7 @@
 //! Every stored noun derives serde because the store keeps it as a document beside its key
 //! columns. `etag` is 0 for a value that was never stored and grows by one with every write.
 
+pub mod agenda;
 pub mod audit;
 pub mod group;
 pub mod item;
@@ -19,21 +20,25 @@ pub mod subscription;
 pub mod vault;
 pub mod vm;
 
+pub use agenda::{Agenda, Task};
 pub use audit::AuditRecord;
 pub use group::ResourceGroup;
 pub use item::{
-    BackupHealth, BackupOutcome, DiskSelection, HealthDetail, ItemState, LastBackup, LastPoint,
-    ProtectedItem,
+    BackupHealth, BackupOutcome, DiskSelection, ExpiryBook, HealthDetail, ItemState, LastBackup,
+    LastPoint, ProtectedItem,
 };
 pub use job::{
     Job, JobError, JobKind, JobState, JobStatus, JobWarning, Lease, Progress, RestoreTarget,
     Unwound,
 };
 pub use operation::{Operation, OperationEnd, OperationState};
-pub use point::{Consistency, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot};
+pub use point::{
+    Consistency, Deletion, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot,
+};
 pub use policy::{
-    DailyRetention, DayOfMonth, DaysFormat, Month, MonthlyRetention, Policy, PolicyKind, Retention,
-    Schedule, SnapshotConsistency, Tiering, WeekOfMonth, Weekday, WeeklyRetention, YearlyRetention,
+    DailyRetention, DayOfMonth, DaylightSaving, DaysFormat, Month, MonthlyRetention, Policy,
+    PolicyKind, Retention, Schedule, SnapshotConsistency, Tiering, WeekOfMonth, Weekday,
+    WeeklyRetention, YearlyRetention,
 };
 pub use principal::{Principal, PrincipalKind};
 pub use region::Region;

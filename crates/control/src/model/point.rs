@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::id::{ItemId, PointId, VaultId};
 use crate::model::vm::{OsType, VmDisk};
+use crate::retention::{Entry, Origin, Tagged};
 
 /// A recovery point. The vault's store holds the truth; this row is what the surface shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +35,32 @@ pub struct RecoveryPoint {
     pub tiers: Vec<PointTier>,
     /// When it may be removed; none = kept until somebody decides.
     pub expires: Option<Timestamp>,
-    /// The rule that keeps it (`Daily`, `OnDemand`).
+    /// The rule that keeps it longest (`Daily`, `OnDemand`).
     pub rule: String,
+    /// All rules that keep it, the longest last.
+    #[serde(default)]
+    pub tags: Vec<Tagged>,
+    /// The slot of the schedule that it was made for. An item has one point for a slot.
+    #[serde(default)]
+    pub slot: Option<Timestamp>,
+    /// Until when somebody wanted it kept who asked for it.
+    #[serde(default)]
+    pub retain_until: Option<Timestamp>,
+    /// From when its retention runs, when that is not `time`.
+    #[serde(default)]
+    pub kept_from: Option<Timestamp>,
+    /// It must not go before this, whatever its policy says.
+    #[serde(default)]
+    pub locked_until: Option<Timestamp>,
+    /// Its time became shorter because somebody changed the policy.
+    #[serde(default)]
+    pub shortened: bool,
+    /// It was deleted, and can be brought back for a while.
+    #[serde(default)]
+    pub deletion: Option<Deletion>,
+    /// Since when it is being removed from the vault's store; nobody may use it any more.
+    #[serde(default)]
+    pub removing: Option<Timestamp>,
     /// What it took to make it.
     pub stats: PointStats,
     /// Why the disks were read whole; none when only changes were read.
@@ -44,6 +69,49 @@ pub struct RecoveryPoint {
     pub validated: bool,
     /// Version of the stored row; 0 = never stored.
     pub etag: u64,
+}
+
+/// The deletion of a point that can still be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// When it was deleted.
+    pub since: Timestamp,
+    /// Until when it can be brought back.
+    pub until: Timestamp,
+    /// Whether a person deleted it; else a shorter policy did.
+    pub asked: bool,
+}
+
+/// What points of an earlier version have as `rule` that somebody asked for.
+const ON_DEMAND: &str = "OnDemand";
+
+impl RecoveryPoint {
+    /// The point, as far as its retention goes.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            id: self.id,
+            time: self.time,
+            kept_from: self.kept_from.unwrap_or(self.time),
+            origin: self.origin(),
+            locked_until: self.locked_until,
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        match (self.retain_until, self.slot) {
+            (Some(until), _) => Origin::OnDemand(until),
+            (None, Some(slot)) => Origin::Slot(slot),
+            (None, None) if self.rule == ON_DEMAND => {
+                Origin::OnDemand(self.expires.unwrap_or(Timestamp::MAX))
+            }
+            (None, None) => Origin::NoSlot,
+        }
+    }
+
+    /// Whether it can be restored: it is neither deleted nor on its way out.
+    pub fn is_usable(&self) -> bool {
+        self.deletion.is_none() && self.removing.is_none()
+    }
 }
 
 /// How consistent a recovery point is.

@@ -26,6 +26,12 @@ pub struct Policy {
     pub tiering: Option<Tiering>,
     /// Which consistency a snapshot asks for.
     pub consistency: SnapshotConsistency,
+    /// What happens to its times when clocks change.
+    #[serde(default)]
+    pub daylight_saving: DaylightSaving,
+    /// Whether a daily range below 7 days was asked for on purpose.
+    #[serde(default)]
+    pub short_retention: bool,
     /// Version of the stored row; 0 = never stored.
     pub etag: u64,
 }
@@ -172,6 +178,33 @@ pub enum SnapshotConsistency {
     Best,
     /// Crash-consistent only: the guest is never frozen.
     OnlyCrash,
+}
+
+/// What happens to the times of a schedule when clocks change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DaylightSaving {
+    /// A backup at 22:00 stays at 22:00 on the wall.
+    #[default]
+    WallClock,
+    /// The zone's standard offset holds all year, as Azure does it.
+    FixedOffset,
+}
+
+impl DaylightSaving {
+    /// The word at the surface, the same as the name here.
+    pub fn azure(self) -> &'static str {
+        match self {
+            Self::WallClock => "WallClock",
+            Self::FixedOffset => "FixedOffset",
+        }
+    }
+
+    /// Reads the word, whatever the case.
+    pub fn from_azure(word: &str) -> Option<Self> {
+        [Self::WallClock, Self::FixedOffset]
+            .into_iter()
+            .find(|it| it.azure().eq_ignore_ascii_case(word))
+    }
 }
 
 macro_rules! words {

@@ -3,7 +3,9 @@
 use jiff::civil::time;
 
 use crate::id::VaultId;
-use crate::model::{DailyRetention, Policy, PolicyKind, Retention, Schedule, SnapshotConsistency};
+use crate::model::{
+    DailyRetention, DaylightSaving, Policy, PolicyKind, Retention, Schedule, SnapshotConsistency,
+};
 
 /// `DefaultPolicy` (daily, 30 days, 2 days of instant restore) and `EnhancedPolicy` (every four
 /// hours from 08:00 for 12 hours, 30 days).
@@ -20,6 +22,8 @@ pub(crate) fn of_new_vault(vault: VaultId) -> [Policy; 2] {
             time_zone: "UTC".to_owned(),
             tiering: None,
             consistency: SnapshotConsistency::Best,
+            daylight_saving: DaylightSaving::WallClock,
+            short_retention: false,
             etag: 0,
         },
         Policy {
@@ -36,6 +40,8 @@ pub(crate) fn of_new_vault(vault: VaultId) -> [Policy; 2] {
             time_zone: "UTC".to_owned(),
             tiering: None,
             consistency: SnapshotConsistency::Best,
+            daylight_saving: DaylightSaving::WallClock,
+            short_retention: false,
             etag: 0,
         },
     ]

@@ -2,14 +2,18 @@
 //! stop. Makes no recovery point; the first backup does.
 
 use super::accept::{Accepted, accept};
+use super::plan::{Timetables, plan_backup, plan_expiry};
 use super::{find, vm};
+use jiff::Timestamp;
+
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
 use crate::id::{VaultId, VmId, number_of};
 use crate::job::NewJob;
 use crate::model::{
-    BackupHealth, DiskSelection, ItemState, JobKind, OperationEnd, Policy, ProtectedItem, Vault, Vm,
+    BackupHealth, DiskSelection, ExpiryBook, ItemState, JobKind, OperationEnd, Policy,
+    ProtectedItem, Vault, Vm,
 };
 use crate::port::Tx;
 
@@ -47,6 +51,8 @@ pub fn enable_protection(
         item.disk_selection = selection;
     }
     tx.put_item(&mut item)?;
+    plan_backup(tx, &item, &mut Timetables::default(), cx.now)?;
+    plan_expiry(tx, &item, Some(Timestamp::MIN))?;
     lock_redundancy(tx, vault.clone())?;
     let new = NewJob {
         id: cx.id(),
@@ -116,6 +122,7 @@ fn begin(
         last_point: None,
         health: BackupHealth::Passed,
         disk_selection: None,
+        expiry: ExpiryBook::default(),
         created: cx.now,
         etag: 0,
     })
@@ -142,7 +149,7 @@ fn change(
         .about(other.name));
     }
     refuse_deleted(&item)?;
-    if item.state == ItemState::Stopped {
+    if matches!(item.state, ItemState::Stopped | ItemState::Suspended) {
         vm::check_reachable(vm)?;
         let first = item.last_point.is_none();
         item.state = if first { ItemState::IrPending } else { ItemState::Protected };

@@ -1,7 +1,11 @@
 //! What a job's progress means for the other rows: recovery points, items.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::expiry::settle_points;
+use super::find;
+use super::plan::plan_expiry;
+use super::vault_time::vault_clock;
 use crate::error::{ErrorCode, Refusal};
 use crate::id::{PointId, number_of};
 use crate::job;
@@ -39,6 +43,7 @@ fn on_commit(tx: &mut dyn Tx, job: &Job, now: Timestamp) -> Result<(), Refusal> 
             }
             if let Some(item) = job.item {
                 tx.delete_item(item)?;
+                tx.delete_agenda(item.uuid())?;
             }
             Ok(())
         }
@@ -67,10 +72,6 @@ fn add_point(
         ));
     };
     let vm = machine(tx, &item, snapshot)?;
-    let (expires, rule) = match retain_until {
-        Some(until) => (Some(until), "OnDemand"),
-        None => (scheduled_expiry(tx, &item, snapshot.taken)?, "Daily"),
-    };
     let disks: Vec<PointDisk> = snapshot
         .disks
         .iter()
@@ -96,8 +97,16 @@ fn add_point(
         disks,
         vm,
         tiers: vec![PointTier::Vault],
-        expires,
-        rule: rule.to_owned(),
+        expires: None,
+        rule: String::new(),
+        tags: Vec::new(),
+        slot: job.slot,
+        retain_until,
+        kept_from: kept_from(tx, snapshot.taken)?,
+        locked_until: None,
+        shortened: false,
+        deletion: None,
+        removing: None,
         stats: PointStats {
             read_bytes: transfer.read_bytes,
             new_bytes: transfer.new_bytes,
@@ -112,7 +121,15 @@ fn add_point(
     tx.put_point(&mut point)?;
     item.last_point = Some(LastPoint { id, time: point.time });
     tx.put_item(&mut item)?;
-    Ok(())
+    // The points that were there may have lost a tag to the new one.
+    let vault = find::vault(tx, item.vault)?;
+    settle_points(tx, &vault, &item)?;
+    plan_expiry(tx, &item, Some(Timestamp::MIN))
+}
+
+/// A wall clock that is behind must not make a point old before its time.
+fn kept_from(tx: &mut dyn Tx, taken: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    Ok(vault_clock(tx)?.map(|clock| clock.time).filter(|time| *time > taken))
 }
 
 fn machine(
@@ -130,18 +147,6 @@ fn machine(
         disks: vm.map_or_else(Vec::new, |vm| vm.disks),
         config: snapshot.config.clone(),
     })
-}
-
-fn scheduled_expiry(
-    tx: &mut dyn Tx,
-    item: &ProtectedItem,
-    taken: Timestamp,
-) -> Result<Option<Timestamp>, Refusal> {
-    let Some(name) = &item.policy else { return Ok(None) };
-    let daily = tx.policy(item.vault, name)?.and_then(|policy| policy.retention.daily);
-    Ok(daily.and_then(|daily| {
-        taken.checked_add(SignedDuration::from_hours(24 * i64::from(daily.days))).ok()
-    }))
 }
 
 fn on_end(tx: &mut dyn Tx, job: &Job) -> Result<(), Refusal> {

@@ -8,14 +8,18 @@
 //! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
-//! [`mod@storage_account`]. For the service: [`mod@job_work`], [`mod@record_vms`],
-//! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`].
+//! [`mod@storage_account`], [`mod@access`]. For the service: [`mod@job_work`], [`mod@record_vms`],
+//! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
+//! [`mod@expiry`], [`mod@collection`], [`mod@vault_time`].
 
 pub mod accept;
+pub mod access;
 pub mod authenticate;
 pub mod backup_now;
+pub mod collection;
 mod default_policy;
 pub mod enable_protection;
+pub mod expiry;
 mod find;
 pub mod first_run;
 pub mod get_subscription;
@@ -25,21 +29,29 @@ pub mod job;
 mod job_rows;
 pub mod job_work;
 pub mod names;
+pub mod plan;
 pub mod point;
 pub mod policy;
 mod policy_rules;
 pub mod record_vms;
 pub mod restore;
+pub mod run_schedule;
 pub mod settings;
 pub mod stop_protection;
 pub mod storage_account;
 pub mod vault;
+pub mod vault_time;
 pub mod vm;
 
+pub use access::{
+    NewPrincipal, create_principal, hash_password, list_principals, set_roles, set_secret,
+};
 pub use accept::{Accepted, OperationView, get_operation, note_operation};
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
+pub use collection::{due_collections, plan_collection};
 pub use enable_protection::{EnableProtection, enable_protection};
+pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
 pub use first_run::{Seed, first_run};
 pub use get_subscription::{get_subscription, list_regions, list_subscriptions};
 pub use group::{PutGroup, delete_group, get_group, list_groups, put_group};
@@ -49,10 +61,12 @@ pub use job_work::{
     Heartbeat, LeaseToken, adopt_orphans, begin_step, lease_job, next_wake, release_lease,
     renew_lease, report_job,
 };
+pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};
 pub use record_vms::{Discovered, DiscoveredVm, Discovery, record_hypervisor_away, record_vms};
 pub use restore::{Restore, RestoreWish, restore};
+pub use run_schedule::{Budget, Ticked, next_scheduled, run_schedule};
 pub use stop_protection::{
     delete_backup_data, purge_deleted_items, stop_protection, undelete_item,
 };
@@ -61,6 +75,7 @@ pub use vault::{
     PutVault, VaultPatch, check_vault_name_free, delete_vault, get_vault, get_vault_by_id,
     list_vaults, put_vault, update_vault,
 };
+pub use vault_time::{advance_vault_clock, confirm_vault_clock, vault_clock};
 pub use vm::{
     Power, VmChoice, VmView, get_vm, get_vm_by_id, list_protectable_vms, list_vm_choices,
     list_vm_views, list_vms, power_vm,

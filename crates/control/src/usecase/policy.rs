@@ -1,12 +1,14 @@
 //! Backup policies: list, get, put, delete.
 
+use super::plan::plan_policy;
 use super::{Written, find, names, policy_rules};
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
 use crate::id::VaultId;
 use crate::model::{
-    Policy, PolicyKind, ProtectedItem, Retention, Schedule, SnapshotConsistency, Tiering, Vault,
+    DaylightSaving, Policy, PolicyKind, ProtectedItem, Retention, Schedule, SnapshotConsistency,
+    Tiering, Vault,
 };
 use crate::port::Tx;
 
@@ -38,6 +40,10 @@ pub struct PutPolicy {
     pub tiering: Option<Tiering>,
     /// Consistency.
     pub consistency: SnapshotConsistency,
+    /// What happens when clocks change.
+    pub daylight_saving: DaylightSaving,
+    /// Whether a daily range below 7 days is wanted on purpose.
+    pub short_retention: bool,
 }
 
 /// Policies of a vault, by name.
@@ -93,9 +99,12 @@ pub fn put_policy(
         time_zone: input.time_zone,
         tiering: input.tiering,
         consistency: input.consistency,
+        daylight_saving: input.daylight_saving,
+        short_retention: input.short_retention,
         etag: old.map_or(0, |old| old.etag),
     };
     tx.put_policy(&mut policy)?;
+    plan_policy(tx, &policy, cx.now)?;
     cx.record(tx, Action::WritePolicy, target(&policy.name, &vault))?;
     let items = tx.items(vault.id)?;
     Ok((view(policy, &items), written))

@@ -5,14 +5,23 @@ use jiff::civil::Time;
 use super::policy::PutPolicy;
 use crate::error::{ErrorCode, Refusal};
 use crate::model::{DayOfMonth, DaysFormat, PolicyKind, Retention, Schedule};
+use crate::schedule::{ZONE_EXAMPLES, find_zone};
 
 /// Refuses a policy that breaks a rule.
 pub(crate) fn check(policy: &PutPolicy) -> Result<(), Refusal> {
     if policy.time_zone.trim().is_empty() {
         return Err(broken("timeZone", "is empty; use a zone name, for example 'UTC'"));
     }
+    if let Err(unknown) = find_zone(&policy.time_zone) {
+        return Err(broken(
+            "timeZone",
+            &format!(
+                "names no zone: {unknown}; use a Windows or an IANA name, for example {ZONE_EXAMPLES}"
+            ),
+        ));
+    }
     check_schedule(policy)?;
-    check_retention(&policy.retention, &policy.schedule)?;
+    check_retention(policy)?;
     check_instant_days(policy)
 }
 
@@ -53,8 +62,9 @@ fn check_schedule(policy: &PutPolicy) -> Result<(), Refusal> {
     }
 }
 
-fn check_retention(retention: &Retention, schedule: &Schedule) -> Result<(), Refusal> {
-    let Retention { daily, weekly, monthly, yearly } = retention;
+fn check_retention(policy: &PutPolicy) -> Result<(), Refusal> {
+    let (schedule, least) = (&policy.schedule, if policy.short_retention { 1 } else { 7 });
+    let Retention { daily, weekly, monthly, yearly } = &policy.retention;
     if daily.is_none() && weekly.is_none() && monthly.is_none() && yearly.is_none() {
         return Err(broken(
             "retentionPolicy",
@@ -62,7 +72,7 @@ fn check_retention(retention: &Retention, schedule: &Schedule) -> Result<(), Ref
         ));
     }
     if let Some(daily) = daily {
-        within("dailySchedule.retentionDuration.count", daily.days, 7, 9999, "days")?;
+        within("dailySchedule.retentionDuration.count", daily.days, least, 9999, "days")?;
     }
     if let Schedule::Weekly { days: run_days, .. } = schedule {
         if daily.is_some() {
@@ -199,6 +209,8 @@ mod tests {
             time_zone: policy.time_zone,
             tiering: policy.tiering,
             consistency: policy.consistency,
+            daylight_saving: policy.daylight_saving,
+            short_retention: policy.short_retention,
         }
     }
 

@@ -67,6 +67,15 @@ pub fn restore(
             format!("'{}' has no recovery point '{}'.", item.vm_name, point.number),
         ));
     }
+    if !point.is_usable() {
+        return Err(Refusal::new(
+            ErrorCode::UserErrorRecoveryPointNotFound,
+            format!(
+                "Recovery point '{}' of '{}' was deleted. Bring it back first, or use another.",
+                point.number, item.vm_name
+            ),
+        ));
+    }
     let id: JobId = cx.id();
     let in_place = matches!(input.target, RestoreWish::InPlace { .. });
     let target = match input.target {

@@ -1,11 +1,13 @@
 //! The end of protection: stop and keep the points, stop and delete them, bring them back, and
 //! remove for good what nobody brought back.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::accept::{Accepted, accept};
 use super::enable_protection::refuse_deleted;
+use super::expiry::ExpiryTime;
 use super::find;
+use super::plan::{Timetables, plan_backup, plan_expiry};
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
@@ -30,6 +32,7 @@ pub fn stop_protection(
     item.state = ItemState::Stopped;
     item.policy = None;
     tx.put_item(&mut item)?;
+    plan_anew(tx, cx, &item)?;
     let accepted = finish(tx, cx, &item, JobKind::DisableBackup, scope)?;
     cx.record(tx, Action::StopProtection, item.vm_name.clone())?;
     Ok((item, accepted))
@@ -69,16 +72,19 @@ pub fn delete_backup_data(
     item.policy = None;
     let accepted = if points.is_empty() {
         tx.delete_item(item.id)?;
+        tx.delete_agenda(item.id.uuid())?;
         finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
     } else if soft {
         let days = SignedDuration::from_hours(24 * i64::from(vault.soft_delete.days));
         let until = cx.now.saturating_add(days).unwrap_or(cx.now);
         item.state = ItemState::SoftDeleted { since: cx.now, until };
         tx.put_item(&mut item)?;
+        plan_anew(tx, cx, &item)?;
         finish(tx, cx, &item, JobKind::DeleteBackupData { points: Vec::new() }, scope)?
     } else {
         item.state = ItemState::Stopped;
         tx.put_item(&mut item)?;
+        plan_anew(tx, cx, &item)?;
         finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
     };
     cx.record(tx, Action::DeleteBackupData, name)?;
@@ -103,20 +109,26 @@ pub fn undelete_item(
     find::no_running_job(tx, &item)?;
     item.state = ItemState::Stopped;
     tx.put_item(&mut item)?;
+    plan_anew(tx, cx, &item)?;
     let accepted = finish(tx, cx, &item, JobKind::Undelete, scope)?;
     cx.record(tx, Action::Undelete, item.vm_name.clone())?;
     Ok((item, accepted))
 }
 
-/// Starts the removal of items that were deleted softly and whose time is over. Says how many.
-pub fn purge_deleted_items(tx: &mut dyn Tx, cx: &Cx<'_>) -> Result<usize, Refusal> {
+/// Starts the removal of items that were deleted softly and whose time is over by vault time. Says
+/// how many.
+pub fn purge_deleted_items(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    time: ExpiryTime,
+) -> Result<usize, Refusal> {
     cx.may(Action::DeleteBackupData)?;
     let mut started = 0;
     for subscription in tx.subscriptions()? {
         for vault in tx.vaults(subscription.id)? {
             for item in tx.items(vault.id)? {
                 let ItemState::SoftDeleted { until, .. } = item.state else { continue };
-                if until > cx.now || tx.running_job(item.id)?.is_some() {
+                if until > time.horizon() || tx.running_job(item.id)?.is_some() {
                     continue;
                 }
                 let points = tx.points(item.id)?.into_iter().map(|point| point.id).collect();
@@ -124,6 +136,7 @@ pub fn purge_deleted_items(tx: &mut dyn Tx, cx: &Cx<'_>) -> Result<usize, Refusa
                 let mut job = job::create(new_job(cx, &item, kind, false), cx.now);
                 if job.state.is_ended() {
                     tx.delete_item(item.id)?;
+                    tx.delete_agenda(item.id.uuid())?;
                 }
                 tx.put_job(&mut job)?;
                 started += 1;
@@ -131,6 +144,12 @@ pub fn purge_deleted_items(tx: &mut dyn Tx, cx: &Cx<'_>) -> Result<usize, Refusa
         }
     }
     Ok(started)
+}
+
+/// No backup is due any more, and what the points are kept by may have changed.
+fn plan_anew(tx: &mut dyn Tx, cx: &Cx<'_>, item: &ProtectedItem) -> Result<(), Refusal> {
+    plan_backup(tx, item, &mut Timetables::default(), cx.now)?;
+    plan_expiry(tx, item, Some(Timestamp::MIN))
 }
 
 fn finish(

@@ -215,6 +215,7 @@ pub fn delete_vault(tx: &mut dyn Tx, cx: &Cx<'_>, id: VaultId) -> Result<(), Ref
         .about(vault.name));
     }
     tx.delete_vault(vault.id)?;
+    tx.delete_agenda(vault.id.uuid())?;
     cx.record(tx, Action::DeleteVault, target(&vault))
 }
 

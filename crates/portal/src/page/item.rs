@@ -137,7 +137,7 @@ fn is_deleted(item: &ProtectedItem) -> bool {
 
 fn may(view: &View, item: &ProtectedItem, busy: bool) -> May {
     let active = item.state.is_active();
-    let stopped = item.state == ItemState::Stopped;
+    let stopped = matches!(item.state, ItemState::Stopped | ItemState::Suspended);
     let free = |action| !busy && view.may(action);
     May {
         back_up: active && free(Action::BackupNow),
@@ -165,7 +165,7 @@ fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {
             let text = view.t1("item-stopped-text", "count", points);
             notices.push(Notice::new(Tone::Info, [text]).titled(view.t("item-stopped")));
         }
-        ItemState::Protected => {}
+        ItemState::Protected | ItemState::Suspended => {}
     }
     let error = item.last_backup.as_ref().and_then(|last| last.error.as_ref());
     if let Some(error) = error {

@@ -145,7 +145,7 @@ fn urgency(item: &ProtectedItem) -> u8 {
             Some(BackupOutcome::Completed | BackupOutcome::Cancelled) | None => 2,
         },
         ItemState::IrPending => 1,
-        ItemState::Stopped | ItemState::SoftDeleted { .. } => 2,
+        ItemState::Stopped | ItemState::Suspended | ItemState::SoftDeleted { .. } => 2,
     }
 }
 

@@ -79,7 +79,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: Wish, refusal: Option<Re
     let wished =
         if wish.policy.is_empty() { item.policy.as_deref().unwrap_or("") } else { &wish.policy };
     let heading = match item.state {
-        ItemState::Stopped => "item-resume",
+        ItemState::Stopped | ItemState::Suspended => "item-resume",
         ItemState::IrPending | ItemState::Protected | ItemState::SoftDeleted { .. } => {
             "item-change-policy"
         }
@@ -101,7 +101,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: Wish, refusal: Option<Re
 
 fn command(found: &ItemView) -> AzCommand {
     let verbs = match found.item.state {
-        ItemState::Stopped => "backup protection resume",
+        ItemState::Stopped | ItemState::Suspended => "backup protection resume",
         _ => "backup item set-policy",
     };
     let command = AzCommand::new(verbs)
@@ -109,7 +109,7 @@ fn command(found: &ItemView) -> AzCommand {
         .option("--vault-name", &found.vault.name)
         .option("--container-name", &found.item.vm_name);
     let command = match found.item.state {
-        ItemState::Stopped => command
+        ItemState::Stopped | ItemState::Suspended => command
             .option("--item-name", &found.item.vm_name)
             .option("--backup-management-type", "AzureIaasVM"),
         _ => command.option("--name", &found.item.vm_name),

@@ -3,22 +3,25 @@
 use coffre_control::model::ProtectedItem;
 use rusqlite::types::Value;
 
-use crate::row::{Row, Table, text};
+use crate::row::{Row, Table, maybe, text};
 
 pub(crate) const ALL: &str = "SELECT doc FROM item WHERE vault = ?1 ORDER BY vm_name, vm_group";
 pub(crate) const ONE: &str = "SELECT doc FROM item WHERE id = ?1";
 pub(crate) const NAMED: &str =
     "SELECT doc FROM item WHERE vault = ?1 AND vm_group = ?2 AND vm_name = ?3";
 pub(crate) const OF_VM: &str = "SELECT doc FROM item WHERE vm = ?1";
+pub(crate) const OF_POLICY: &str = "SELECT id FROM item WHERE vault = ?1 AND policy = ?2";
+pub(crate) const COUNT_OF_POLICY: &str =
+    "SELECT count(*) FROM item WHERE vault = ?1 AND policy = ?2";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ALL, ONE, NAMED, OF_VM];
+pub(crate) const STATEMENTS: &[&str] = &[ALL, ONE, NAMED, OF_VM, OF_POLICY, COUNT_OF_POLICY];
 
 impl Row for ProtectedItem {
     const TABLE: &'static Table = &Table {
         name: "item",
         noun: "protected item",
-        columns: &["id", "vault", "vm", "vm_group", "vm_name"],
+        columns: &["id", "vault", "vm", "vm_group", "vm_name", "policy"],
         identity: 1,
     };
     fn columns(&self) -> Vec<Value> {
@@ -28,6 +31,7 @@ impl Row for ProtectedItem {
             text(self.vm),
             text(&self.vm_group),
             text(&self.vm_name),
+            maybe(self.policy.as_ref()),
         ]
     }
     fn etag(&mut self) -> &mut u64 {

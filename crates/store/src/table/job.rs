@@ -15,6 +15,8 @@ pub(crate) const ONE: &str = "SELECT doc FROM job WHERE id = ?1";
 pub(crate) const RUNNING: &str = "SELECT doc FROM job WHERE item = ?1 AND ended = 0";
 pub(crate) const RUNNING_OF_VM: &str =
     "SELECT doc FROM job WHERE vm = ?1 AND ended = 0 ORDER BY created, id LIMIT 1";
+pub(crate) const OF_SLOT: &str =
+    "SELECT doc FROM job WHERE item = ?1 AND slot = ?2 ORDER BY created DESC LIMIT 1";
 const DUE: &str = "SELECT doc FROM job WHERE ended = 0 AND due <= ?1 \
                    AND (lease_owner IS NULL OR lease_until <= ?1) \
                    ORDER BY due, id LIMIT 1";
@@ -26,7 +28,7 @@ const LEASE: &str = "UPDATE job SET lease_owner = ?2, lease_until = ?3, epoch = 
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[ONE, RUNNING, RUNNING_OF_VM, DUE, OF_OTHERS, NEXT_WAKE, LEASE];
+    &[ONE, RUNNING, RUNNING_OF_VM, OF_SLOT, DUE, OF_OTHERS, NEXT_WAKE, LEASE];
 
 impl Row for Job {
     /// The epoch is part of the identity: a row whose lease went to somebody else in between is
@@ -47,6 +49,7 @@ impl Row for Job {
             "due",
             "lease_owner",
             "lease_until",
+            "slot",
         ],
         identity: 2,
     };
@@ -64,6 +67,7 @@ impl Row for Job {
             time_up(self.wake_at.unwrap_or(self.created)),
             maybe(self.lease.map(|lease| lease.owner)),
             self.lease.map_or(Value::Null, |lease| time_up(lease.until)),
+            self.slot.map_or(Value::Null, time),
         ]
     }
     fn etag(&mut self) -> &mut u64 {

@@ -1,5 +1,6 @@
 //! The tables: one file per noun with its columns and its queries.
 
+pub(crate) mod agenda;
 pub(crate) mod audit;
 pub(crate) mod item;
 pub(crate) mod job;

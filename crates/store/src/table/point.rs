@@ -16,11 +16,17 @@ impl Row for RecoveryPoint {
     const TABLE: &'static Table = &Table {
         name: "point",
         noun: "recovery point",
-        columns: &["id", "item", "number", "time"],
+        columns: &["id", "item", "number", "time", "slot"],
         identity: 1,
     };
     fn columns(&self) -> Vec<Value> {
-        vec![text(self.id), text(self.item), number(self.number), time(self.time)]
+        vec![
+            text(self.id),
+            text(self.item),
+            number(self.number),
+            time(self.time),
+            self.slot.map_or(Value::Null, time),
+        ]
     }
     fn etag(&mut self) -> &mut u64 {
         &mut self.etag

@@ -232,10 +232,10 @@ fn deleted_data_goes_when_its_time_is_over() {
     scene.work();
     scene.act(|tx, cx| delete_backup_data(tx, cx, item.id, "")).unwrap();
     scene.pass(13 * 86_400);
-    assert_eq!(scene.act(purge_deleted_items).unwrap(), 0);
+    assert_eq!(purge(&scene).unwrap(), 0);
     scene.pass(86_400);
-    assert_eq!(scene.act(purge_deleted_items).unwrap(), 1);
-    assert_eq!(scene.act(purge_deleted_items).unwrap(), 0, "one job is enough");
+    assert_eq!(purge(&scene).unwrap(), 1);
+    assert_eq!(purge(&scene).unwrap(), 0, "one job is enough");
     assert_eq!(scene.work(), 1);
     assert!(scene.act(|tx, cx| get_item_by_id(tx, cx, item.id)).is_err());
     scene.act(|tx, cx| delete_vault(tx, cx, vault.id)).unwrap();
@@ -310,4 +310,11 @@ fn restores_are_refused_where_they_cannot_work() {
     let gone = coffre_control::id::PointId(Uuid::from_u128(5));
     let refusal = try_it(web.id, gone, disks("restores", None)).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::UserErrorRecoveryPointNotFound);
+}
+
+fn purge(scene: &Scene) -> Result<usize, coffre_control::Refusal> {
+    scene.act(|tx, cx| {
+        let time = ExpiryTime { now: cx.now, grace: SignedDuration::ZERO };
+        purge_deleted_items(tx, cx, time)
+    })
 }

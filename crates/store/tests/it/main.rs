@@ -10,4 +10,5 @@ mod journey;
 mod killed;
 mod port;
 mod scene;
+mod schedule;
 mod threads;

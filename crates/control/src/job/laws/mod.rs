@@ -156,6 +156,25 @@ fn a_step_that_keeps_stumbling_fails_after_a_few_attempts() {
 }
 
 #[test]
+fn a_fresh_start_leaves_nothing_of_the_first_and_makes_another_point() {
+    for at in 0..=commit_index(&kinds()[0]) {
+        let mut run = Run::new(kinds().remove(0));
+        let first = run.job.kind.clone();
+        run.work_to_the_end(|call| if call == at { Luck::Spoils(true) } else { Luck::Works });
+        run.check();
+        assert_eq!((run.job.state, run.job.restarts), (JobState::Completed, 1));
+        assert_ne!(run.job.kind, first, "a point that was given up is never made again");
+    }
+}
+
+#[test]
+fn a_fresh_start_that_never_helps_is_a_failure() {
+    let mut run = Run::new(kinds().remove(0));
+    run.work_to_the_end(|_| Luck::Spoils(true));
+    assert_eq!((run.job.state, run.job.restarts), (JobState::Failed, MAX_RESTARTS));
+}
+
+#[test]
 fn an_undo_that_never_works_is_given_up_with_a_warning() {
     let mut run = Run::new(kinds().remove(0));
     run.work_to_the_end(|call| match call {
@@ -266,6 +285,7 @@ fn every_event(step: Step) -> Vec<Event> {
         Event::StepDone { step, facts: StepFacts::None },
         Event::StepFailed { step, failure: failure(Retry::Never) },
         Event::StepFailed { step, failure: failure(retry) },
+        Event::StepFailed { step, failure: failure(Retry::FromStart) },
         Event::StepUndone { step },
         Event::UndoFailed { step, failure: failure(Retry::Never) },
         Event::Progress(Progress::default()),

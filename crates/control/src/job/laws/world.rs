@@ -136,6 +136,8 @@ pub(super) enum Luck {
     Fails(bool),
     /// It fails and may be tried again.
     Stumbles(bool),
+    /// It fails, and only a fresh start helps.
+    Spoils(bool),
     /// The worker dies; the flag says whether the effect was there.
     Dies(bool),
     /// Somebody cancels while it runs, and it works.
@@ -151,6 +153,8 @@ pub(super) const ALL_LUCK: &[Luck] = &[
     Luck::Fails(true),
     Luck::Stumbles(false),
     Luck::Stumbles(true),
+    Luck::Spoils(false),
+    Luck::Spoils(true),
     Luck::Dies(false),
     Luck::Dies(true),
     Luck::CancelThenWorks,
@@ -249,6 +253,10 @@ impl Run {
                 let retry = Retry::After(SignedDuration::from_secs(5));
                 self.tell(Event::StepFailed { step, failure: failed(retry) });
             }
+            Luck::Spoils(had_effect) => {
+                self.partly(step, had_effect);
+                self.tell(Event::StepFailed { step, failure: failed(Retry::FromStart) });
+            }
             Luck::CancelThenGivesUp(had_effect) => {
                 let asked = self.try_cancel();
                 self.partly(step, had_effect);
@@ -275,6 +283,7 @@ impl Run {
             // tried here is that it is tried again.
             Luck::Fails(had_effect)
             | Luck::Stumbles(had_effect)
+            | Luck::Spoils(had_effect)
             | Luck::CancelThenGivesUp(had_effect) => {
                 if had_effect {
                     self.world.undo(step);
@@ -354,10 +363,12 @@ pub(super) fn allowed(from: JobState, to: JobState) -> bool {
         Cancelled, Completed, CompletedWithWarnings, Failed, Queued, Running, Unwinding,
     };
     match from {
+        // A backup that lost its snapshot begins again.
         Queued => matches!(to, Running | Cancelled),
-        Running => {
-            matches!(to, Unwinding { .. } | Completed | CompletedWithWarnings | Failed | Cancelled)
+        Unwinding { to: Unwound::Again } => {
+            matches!(to, Queued | Unwinding { to: Unwound::Cancelled } | Cancelled)
         }
+        Running => !matches!(to, Running),
         Unwinding { to: Unwound::Failed } => to == Failed,
         Unwinding { to: Unwound::Cancelled } => to == Cancelled,
         Completed | CompletedWithWarnings | Failed | Cancelled => false,
