@@ -1,17 +1,18 @@
 //! The way without a network: the hypervisor's side reads a file that says all is frozen, takes its snapshot, and writes
 //! a file that says so.
 //!
-//! Both files are in memory (`/run`), which is never frozen. Their names and forms are a contract with the service:
+//! The files are in memory (`/run`), which is never frozen. The host makes them, empty, before the command, and keeps
+//! them open: so they are written in place and never replaced. A message ends with a line feed.
 //!
 //! | file | by | content |
 //! |---|---|---|
 //! | `ready` | guest | `taskId`, `nonce`, `startedUnixNanoseconds`, `frozenUnixNanoseconds`, `ceilingMilliseconds`, `fileSystems` |
-//! | `done` | host | `nonce` (of `ready`), `ok`, and `error` when it is not |
-//! | `thawed` | guest | `nonce`, `beganUnixNanoseconds`, `thawedUnixNanoseconds`, `held` |
+//! | `done` | host | `nonce` (of `ready`), `ok`, and `error` when it is not; or, when the host gave up before, `taskId` and `ok: false` |
+//! | `thawed` | guest | `nonce`, `beganUnixNanoseconds`, `thawedUnixNanoseconds`, `held`, `answered` |
 
-use std::fs::DirBuilder;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -42,7 +43,11 @@ struct Ready<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// The nonce of `ready`.
-    pub nonce: String,
+    #[serde(default)]
+    pub nonce: Option<String>,
+    /// The task, for a host that gave up before it knew a nonce.
+    #[serde(default)]
+    pub task_id: Option<String>,
     /// Whether there is a snapshot.
     pub ok: bool,
     /// Why not.
@@ -57,7 +62,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Makes the meeting place; what an earlier run left there goes.
+    /// Finds the meeting place that the host made, or makes one.
     ///
     /// # Errors
     /// When the folder cannot be made.
@@ -71,12 +76,6 @@ impl Channel {
     /// When the folder cannot be made.
     pub fn open_at(folder: &Path) -> io::Result<Channel> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        for name in ["ready", "done", "thawed"] {
-            match std::fs::remove_file(folder.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
         let mut random = [0; 16];
         aws_lc_rs::rand::fill(&mut random)
             .map_err(|_| io::Error::other("no randomness on this machine"))?;
@@ -104,15 +103,15 @@ impl Channel {
             file_systems: frozen.filesystems().len(),
         };
         self.write("ready", &serde_json::to_vec(&ready)?)?;
-        self.answer(Instant::now() + budget)
+        self.answer(task, Instant::now() + budget)
     }
 
-    fn answer(&self, until: Instant) -> io::Result<Answer> {
+    fn answer(&self, task: &str, until: Instant) -> io::Result<Answer> {
         loop {
             // A file that is half written, or from another run, is not the answer yet.
             let read = file::read(&self.folder.join("done"), ANSWER_MAX).ok();
             let answer = read.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok());
-            if let Some(answer) = answer.filter(|answer| answer.nonce == self.nonce) {
+            if let Some(answer) = answer.filter(|answer| self.is_ours(answer, task)) {
                 return Ok(answer);
             }
             if Instant::now() >= until {
@@ -122,25 +121,41 @@ impl Channel {
         }
     }
 
-    /// Says that all is thawed, and whether the freeze was held.
+    fn is_ours(&self, answer: &Answer, task: &str) -> bool {
+        let given_up = !answer.ok && !task.is_empty() && answer.task_id.as_deref() == Some(task);
+        given_up || answer.nonce.as_ref() == Some(&self.nonce)
+    }
+
+    /// Says that all is thawed, whether the freeze was held, and whether it ended because of the answer.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn thawed(&self, began: SystemTime, thawed: SystemTime, held: bool) -> io::Result<()> {
+    pub fn thawed(
+        &self,
+        (began, thawed): (SystemTime, SystemTime),
+        held: bool,
+        answered: bool,
+    ) -> io::Result<()> {
         let text = serde_json::json!({
             "nonce": self.nonce,
             "beganUnixNanoseconds": nanos(began),
             "thawedUnixNanoseconds": nanos(thawed),
             "held": held,
+            "answered": answered,
         });
         self.write("thawed", text.to_string().as_bytes())
     }
 
-    /// A reader sees the whole file or none.
+    /// A reader waits for the end of the line.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = self.folder.join(format!("{name}.new"));
-        std::fs::write(&temporary, bytes)?;
-        std::fs::rename(temporary, self.folder.join(name))
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.folder.join(name))?;
+        file.set_len(0)?;
+        file.write_all(&[bytes, b"\n"].concat())
     }
 }
 
@@ -157,18 +172,42 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("channel");
         let channel = Channel::open_at(&place).unwrap();
-        let soon = || Instant::now() + Duration::from_millis(5);
-        for wrong in ["", "{", r#"{"nonce": "x", "ok": true}"#] {
-            std::fs::write(place.join("done"), wrong).unwrap();
-            assert!(channel.answer(soon()).is_err());
+        let answer = |channel: &Channel| {
+            channel
+                .answer("task", Instant::now() + Duration::from_millis(5))
+                .map(|answer| answer.ok)
+        };
+        let write = |text: &str| std::fs::write(place.join("done"), text).unwrap();
+        for wrong in [
+            "",
+            "{",
+            r#"{"nonce": "x", "ok": true}"#,
+            r#"{"ok": true}"#,
+            r#"{"taskId": "task", "ok": true}"#,
+            r#"{"taskId": "other", "ok": false}"#,
+        ] {
+            write(wrong);
+            assert!(answer(&channel).is_err(), "{wrong}");
         }
-        let answer = format!(r#"{{"nonce": "{}", "ok": true}}"#, channel.nonce);
-        std::fs::write(place.join("done"), answer).unwrap();
-        assert!(channel.answer(soon()).unwrap().ok);
+        write(&format!(r#"{{"nonce": "{}", "ok": true}}"#, channel.nonce));
+        assert!(answer(&channel).unwrap());
         let next = Channel::open_at(&place).unwrap();
-        assert!(next.answer(soon()).is_err());
         assert_ne!(next.nonce, channel.nonce);
-        next.thawed(UNIX_EPOCH, UNIX_EPOCH, true).unwrap();
-        assert!(place.join("thawed").exists());
+        assert!(answer(&next).is_err());
+        write(r#"{"nonce": null, "taskId": "task", "ok": false}"#);
+        assert!(!answer(&next).unwrap());
+    }
+
+    #[test]
+    fn a_host_that_holds_the_file_open_sees_the_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = Channel::open_at(folder.path()).unwrap();
+        std::fs::write(folder.path().join("thawed"), "").unwrap();
+        let mut open = File::open(folder.path().join("thawed")).unwrap();
+        channel.thawed((UNIX_EPOCH, UNIX_EPOCH), true, false).unwrap();
+        let text = io::read_to_string(&mut open).unwrap();
+        let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(text.ends_with('\n'));
+        assert_eq!((&message["held"], &message["answered"]), (&true.into(), &false.into()));
     }
 }

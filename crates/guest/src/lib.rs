@@ -3,6 +3,7 @@
 //! Whatever happens in here, two promises hold: no file system stays frozen, and every command ends with one final
 //! status. See `docs/adr/2026-11-22-guest-processes.md` for the processes that keep them.
 
+pub mod adopt;
 pub mod blob;
 pub mod channel;
 pub mod cms;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use coffre_guest::enable::{self, VerbError};
-use coffre_guest::{freeze, supervise};
+use coffre_guest::{adopt, freeze, supervise};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             tell(&enable::enable(&home, sequence.as_deref()));
             return ExitCode::SUCCESS;
         }
+        "adopt" => return adopted(adopt::adopt(std::io::stdin().lock())),
         "install" => enable::install(&home),
         "uninstall" | "disable" | "update" => enable::note(&home, verb),
         "supervise" => match arguments.get(1).and_then(|text| text.parse().ok()) {
@@ -35,6 +36,23 @@ fn main() -> ExitCode {
     if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The service reads what is said here.
+#[allow(clippy::print_stdout, reason = "the answer to whoever called")]
+fn adopted(result: Result<adopt::Adopted, adopt::AdoptError>) -> ExitCode {
+    match result {
+        Ok(adopted) => {
+            println!("{}", adopted.to_json());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let source = std::error::Error::source(&error);
+            let why = source.map(|source| format!(": {source}")).unwrap_or_default();
+            say(&format!("coffre-guest: {error}{why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn tell(result: &Result<(), VerbError>) {
     if let Err(error) = result {
         let source = std::error::Error::source(error);
@@ -44,7 +62,9 @@ fn tell(result: &Result<(), VerbError>) {
 }
 
 fn usage() -> ExitCode {
-    say("usage: coffre-guest install|enable|disable|update|uninstall, in the folder of the extension");
+    say(
+        "usage: coffre-guest install|enable|disable|update|uninstall, in the folder of the extension",
+    );
     ExitCode::from(2)
 }
 

@@ -98,7 +98,9 @@ impl Taker<'_, '_> {
     /// Whether the command is too old by now; asks the host for its clock.
     pub(crate) fn is_too_late(&mut self) -> bool {
         let Some(started) = self.command.started else { return false };
-        let now = self.host_time(false).unwrap_or_else(SystemTime::now);
+        // The way by channel needs no network, so it asks nobody there.
+        let time = if self.command.way == Way::Channel { None } else { self.host_time(false) };
+        let now = time.unwrap_or_else(SystemTime::now);
         now.duration_since(started).is_ok_and(|age| age > AGE_MAX)
     }
 
@@ -287,8 +289,9 @@ impl Taker<'_, '_> {
         );
         let held = worked.as_ref().is_ok_and(|worked| worked.held);
         let thawed = worked.as_ref().ok().and_then(|worked| worked.thawed);
-        let (began, ended) = thawed.unwrap_or_else(|| (SystemTime::now(), SystemTime::now()));
-        if let Err(error) = channel.thawed(began, ended, held) {
+        let times = thawed.unwrap_or_else(|| (SystemTime::now(), SystemTime::now()));
+        let answered = worked.as_ref().is_ok_and(|w| w.result.as_ref().is_ok_and(|a| a.ok));
+        if let Err(error) = channel.thawed(times, held, answered) {
             self.log.warn(format!("tell the host of the thaw: {error}"));
         }
         match worked {
