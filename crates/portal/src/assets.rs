@@ -148,6 +148,10 @@ mod tests {
             check("on-accent", "accent", 4.5);
             check("on-accent", "accent-hover", 4.5);
             check("on-bar", "bar", 4.5);
+            // Parts of charts.
+            for chart in ["chart-1", "chart-2", "chart-3", "chart-4"] {
+                check(chart, "surface", 3.0);
+            }
             // Borders of fields and buttons.
             check("line-strong", "surface", 3.0);
             check("line-strong", "page", 3.0);

@@ -1,6 +1,7 @@
 //! Numbers, sizes, times and durations as people of each language write them.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::i18n::Lang;
@@ -47,6 +48,13 @@ fn decimal(lang: Lang, value: f64) -> String {
         0 => whole,
         tenth => format!("{whole}{}{tenth}", if lang == Lang::En { '.' } else { ',' }),
     }
+}
+
+/// An amount with two decimals, without a currency: `1,234.50`, `1 234,50`.
+pub fn money(lang: Lang, value: f64) -> String {
+    let cents = (value.max(0.0) * 100.0).round() as u64;
+    let mark = if lang == Lang::En { '.' } else { ',' };
+    format!("{}{mark}{:02}", number(lang, cents / 100), cents % 100)
 }
 
 /// A size in bytes in the largest binary unit that keeps it at 1 or more: `1.5 GiB`, `1,5 Gio`.
@@ -98,14 +106,23 @@ const NO_BREAK_SPACE: char = '\u{a0}';
 
 /// A day in UTC: `21 Nov 2026`.
 pub fn day(lang: Lang, time: Timestamp) -> String {
-    let date = time.to_zoned(TimeZone::UTC).date();
-    let month = usize::try_from(date.month() - 1).expect("months begin at 1");
-    let name = match lang {
-        Lang::En => MONTHS_EN[month],
-        Lang::Es => MONTHS_ES[month],
-        Lang::Fr => MONTHS_FR[month],
-    };
+    date(lang, time.to_zoned(TimeZone::UTC).date())
+}
+
+/// A day of a calendar: `21 Nov 2026`.
+pub fn date(lang: Lang, date: Date) -> String {
+    let name = month_short(lang, date.month());
     format!("{}{NO_BREAK_SPACE}{name}{NO_BREAK_SPACE}{}", date.day(), date.year())
+}
+
+/// The short name of a month, counted from 1.
+pub fn month_short(lang: Lang, month: i8) -> &'static str {
+    let at = usize::from(month.unsigned_abs()).clamp(1, 12) - 1;
+    match lang {
+        Lang::En => MONTHS_EN[at],
+        Lang::Es => MONTHS_ES[at],
+        Lang::Fr => MONTHS_FR[at],
+    }
 }
 
 /// A moment in UTC to the minute: `21 Nov 2026, 22:04 UTC`.

@@ -11,6 +11,7 @@
 
 mod assets;
 pub mod az;
+mod chart;
 pub mod component;
 pub mod cookie;
 pub mod form;
@@ -19,6 +20,7 @@ mod guard;
 pub mod i18n;
 mod inventory;
 mod page;
+mod policy;
 mod policy_text;
 mod router;
 pub mod session;

@@ -6,8 +6,9 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    backup, error, item, items, job, jobs, overview, policy, power, preferences, protect, restore,
-    sign_in, stop, vault, vault_new, vault_protect, vaults, vm, vms,
+    access, activity, backup, costs, error, item, items, job, jobs, overview, policy, policy_edit,
+    power, preferences, protect, restore, settings, sign_in, stop, vault, vault_new, vault_protect,
+    vaults, vm, vms,
 };
 use crate::state::{App, PortalState};
 use crate::{assets, guard};
@@ -30,6 +31,14 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/vaults/{id}", get(vault::show))
         .route("/portal/vaults/{id}/redundancy", post(vault::set_redundancy))
         .route("/portal/vaults/{id}/delete", post(vault::delete))
+        .route("/portal/vaults/{id}/costs", get(costs::show))
+        .route("/portal/vaults/{id}/policy-new", get(policy_edit::new).post(policy_edit::create))
+        .route("/portal/vaults/{id}/policy-preview", post(policy_edit::preview))
+        .route(
+            "/portal/vaults/{id}/policies/{name}",
+            get(policy_edit::edit).post(policy_edit::change),
+        )
+        .route("/portal/vaults/{id}/policies/{name}/delete", post(policy_edit::delete))
         .route("/portal/vaults/{id}/protect", get(vault_protect::show).post(vault_protect::enable))
         .route("/portal/items", get(items::show))
         .route("/portal/items/{id}", get(item::show))
@@ -45,6 +54,12 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/jobs/{id}", get(job::show))
         .route("/portal/jobs/{id}/live", get(job::fragment))
         .route("/portal/jobs/{id}/cancel", post(job::cancel))
+        .route("/portal/activity", get(activity::show))
+        .route("/portal/settings", get(settings::show))
+        .route("/portal/settings/access", get(access::show).post(access::create))
+        .route("/portal/settings/access/{id}/roles", post(access::change_roles))
+        .route("/portal/settings/access/{id}/secret", post(access::renew))
+        .route("/portal/settings/password", get(access::password).post(access::change_password))
         .route("/portal/static/{file}", get(assets::serve))
         .route("/portal/{*rest}", get(error::no_page).post(error::no_page))
         .method_not_allowed_fallback(error::no_method)

@@ -88,6 +88,21 @@ impl App {
         .await
     }
 
+    /// Prepares what costs time (a hash), then changes something with it; no transaction is held
+    /// meanwhile, and few prepare at the same time.
+    pub(crate) async fn blocking_change<P: Send + 'static, T: Send + 'static>(
+        &self,
+        name: &'static str,
+        caller: Caller,
+        prepare: impl FnOnce() -> Result<P, Refusal> + Send + 'static,
+        work: impl FnOnce(&mut dyn Tx, &Cx<'_>, P) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let permit = self.sign_ins.acquire().await;
+        let prepared = self.blocking(move |_| prepare()).await?;
+        drop(permit);
+        self.change(name, caller, move |tx, cx| work(tx, cx, prepared)).await
+    }
+
     /// Runs blocking work on a thread that may block.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,

@@ -1,6 +1,7 @@
 //! The words and tones of states: one exhaustive match for each, so that a new state cannot be
 //! shown without a word.
 
+use coffre_control::Action;
 use coffre_control::model::{
     AgentState, BackupHealth, BackupOutcome, Consistency, DiskFormat, Immutability, ItemState,
     JobKind, JobStatus, Month, OsType, PointTier, PowerState, ProtectedItem, Redundancy,
@@ -182,6 +183,30 @@ pub(crate) fn disk_format(format: DiskFormat) -> &'static str {
     match format {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
+    }
+}
+
+/// Key of what somebody did.
+pub(crate) fn action(action: Action) -> &'static str {
+    match action {
+        Action::Read => "action-read",
+        Action::WriteGroup => "action-write-group",
+        Action::DeleteGroup => "action-delete-group",
+        Action::WriteVault => "action-write-vault",
+        Action::DeleteVault => "vault-delete",
+        Action::WritePolicy => "action-write-policy",
+        Action::DeletePolicy => "policy-delete",
+        Action::EnableProtection => "enable-backup",
+        Action::StopProtection => "item-stop",
+        Action::DeleteBackupData => "item-delete",
+        Action::Undelete => "item-undelete",
+        Action::BackupNow => "backup-now",
+        Action::Restore => "restore",
+        Action::CancelJob => "job-cancel",
+        Action::RefreshContainers => "operation-refresh",
+        Action::PowerVm => "action-power",
+        Action::WriteStorageAccount => "action-write-account",
+        Action::WriteAccess => "action-access",
     }
 }
 

@@ -54,6 +54,35 @@ function later(id) {
 
 for (const element of document.querySelectorAll("[data-live]")) later(element.id);
 
+// Forms with data-preview: what they would do is shown beside them while somebody types.
+const PREVIEW_AFTER_MS = 250;
+
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let timer = 0;
+  let asked = 0;
+  const ask = () => {
+    const turn = ++asked;
+    const request = new XMLHttpRequest();
+    request.open("POST", form.dataset.preview);
+    request.setRequestHeader("X-Portal-Fragment", "1");
+    request.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
+    request.responseType = "document";
+    request.onload = () => {
+      const fresh = request.response && request.response.getElementById("preview");
+      const old = document.getElementById("preview");
+      // An answer that came late, or none because a field is not finished: what is there stays.
+      if (turn === asked && request.status === 200 && fresh && old) {
+        old.replaceWith(document.adoptNode(fresh));
+      }
+    };
+    request.send(new URLSearchParams(new FormData(form)).toString());
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, PREVIEW_AFTER_MS);
+  });
+}
+
 // Times are shown in UTC; the tooltip has them in the zone of the reader.
 for (const element of document.querySelectorAll("time[datetime]")) {
   const time = new Date(element.dateTime);

@@ -400,3 +400,157 @@ error-no-page = There is no such page
 error-no-page-text = The address is wrong, or what it showed is gone.
 error-forged = The form cannot be accepted
 error-forged-text = It was not sent by a page of this portal, or the page was opened too long ago. Nothing was changed. Open the page again and repeat.
+
+## Policy editor
+policy-create = Create policy
+policy-delete = Delete policy
+policy-preview = Show what it does
+policy-more = More
+policy-kind = Policy sub type
+policy-standard = Standard (V1): once a day or a week
+policy-enhanced = Enhanced (V2): up to every 4 hours
+policy-items = { $count ->
+    [0] protects no item
+    [one] protects 1 item
+   *[other] protects { $count } items
+}
+every-day = every day
+every-week = on some weekdays
+every-hours = every few hours
+s-back-up = Back up
+s-on = on
+s-at = at
+s-every = every
+s-interval = Hours between two backups
+s-window = Hours from the first to the last backup
+s-hours-during = hours, for
+s-hours-from = hours from
+s-in-zone = in time zone
+s-clocks = When clocks change
+clocks-wall = the time on the wall stays
+clocks-fixed = the zone’s standard offset holds all year
+s-keep-daily = Keep each day’s point for
+s-days = days
+s-short = fewer than 7 days are meant
+s-keep-weekly = Keep weekly points for
+s-weeks = weeks
+s-keep-monthly = Keep monthly points for
+s-months = months
+s-keep-yearly = Keep yearly points for
+s-years = years
+s-instant = Instant restore from snapshots for
+weekdays = Days of the week
+weeks = Weeks of the month
+months = Months of the year
+days-of-month = Days of the month
+by-weekday = by weekday
+by-date = by date
+runs-next = Next five runs
+runs-local = Local time
+calendar = Retention calendar
+calendar-text = Which rule keeps the point of each day longest, for a year
+rule-tag-daily = Daily
+rule-tag-weekly = Weekly
+rule-tag-monthly = Monthly
+rule-tag-yearly = Yearly
+count-days = { $count ->
+    [one] 1 day
+   *[other] { $count } days
+}
+forecast = Forecast for one machine
+forecast-after = After
+forecast-space = Space, at most
+after-days = { $count ->
+    [one] 1 day
+   *[other] { $count } days
+}
+after-years = { $count ->
+    [one] 1 year
+   *[other] { $count } years
+}
+forecast-measured = As measured in this vault: { $first } for the first backup, { $further } for each further one.
+forecast-assumed = Nothing was measured in this vault yet; assumed: { $first } for the first backup, { $further } for each further one.
+forecast-none = As soon as all fields are filled in, what the policy does is shown here.
+rule-name = 3 to 150 letters, digits and hyphens, a letter first; for example Nightly-30.
+rule-kind = An Enhanced policy cannot become a Standard one again. Create another policy.
+rule-frequency = Every few hours is for Enhanced policies (V2) only. Choose Enhanced under More, or every day.
+rule-time = A time on the full or the half hour; for example 22:30.
+rule-run-days = Pick at least one day; for example Sunday.
+rule-interval = Every 4, 6, 8, 12 or 24 hours.
+rule-window = A multiple of the interval from 4 to 24 hours; for example 12 with an interval of 4.
+rule-zone = A time zone by its Windows or IANA name; for example Europe/Paris or Romance Standard Time.
+rule-instant = 1 to 5 days (Standard) or 1 to 30 (Enhanced), 5 with a weekly schedule, and not longer than the daily range; for example 2.
+rule-ranges = Keep at least one kind of points; for example weekly points for 12 weeks.
+rule-daily = 7 to 9999 days (1 or more when fewer than 7 are meant); for example 30.
+rule-weekly = 1 to 5163 weeks; for example 12.
+rule-weekly-days = Pick at least one day on which a backup runs; for example Sunday.
+rule-monthly = 1 to 1188 months; for example 12.
+rule-month-days = Pick at least one day; with a weekly schedule choose by weekday; for example first Sunday.
+rule-yearly = 1 to 99 years; for example 5.
+rule-yearly-months = Pick at least one month; for example January.
+
+## Settings, activity, costs, charts
+settings = Settings
+regions = Regions
+regions-text = Sites with hypervisors, and the store in which their vaults keep their data
+region-short = Short name
+region-paired = Paired region
+store = Store
+hypervisors = Hypervisors
+hypervisors-text = Named in the configuration file of the service
+hypervisor-answers = Answers
+storage-accounts = Storage accounts
+storage-accounts-text = Folders that receive restored disks
+tenant = Tenant
+access = Users and roles
+access-text = Who can sign in, here and with az, and what they may do. A role counts in every subscription.
+access-new = Add a user or a program
+people = Users and programs
+kind = Kind
+kind-person = User
+kind-person-text = Signs in with a name and a password.
+kind-program = Program
+kind-program-text = Signs in with a client id and a secret, for az and scripts. The secret is made here and shown once.
+roles = Roles
+you = (you)
+secret-renew = New secret
+secret-once = Write it down: the secret is shown only now
+password-change = Change password
+password-changed = The password was changed. It counts from the next sign-in.
+password-new = New password
+password-again = The same again
+password-first = First password
+password-short = At least 12 letters, for example four words.
+password-not-same = The two are not the same.
+activity = Activity log
+activity-text = Every change, with who made it. Nothing here can be edited.
+activity-find = Who or what
+activity-none = Nothing was changed yet
+activity-none-text = Changes appear here as soon as somebody makes one.
+who = Who
+target = What it was done to
+action-read = Looked
+action-write-group = Create or change resource group
+action-delete-group = Delete resource group
+action-write-vault = Create or change vault
+action-write-policy = Create or change policy
+action-write-account = Create or change storage account
+action-power = Start or stop virtual machine
+action-access = Change access
+costs = Cost report
+costs-text = What the recovery points of each item take in the store, after deduplication and compression, as measured when they were made
+costs-price = Price of a GiB for a month
+costs-price-wrong = A number of 0 or more; for example 0.02.
+costs-size = Size of the disks
+costs-month = Cost a month
+total = Total
+churn = Read and stored
+chart-longest = Longest: { $value }
+tile-stored = Space stored
+tile-points = { $count ->
+    [one] in 1 recovery point
+   *[other] in { $count } recovery points
+}
+tile-alerts = Alerts
+tile-alerts-note = items whose last backup or pre-check needs a look
+calendar-none = no backup

@@ -400,3 +400,157 @@ error-no-page = Esta página no existe
 error-no-page-text = La dirección es incorrecta o lo que mostraba ya no existe.
 error-forged = No se puede aceptar el formulario
 error-forged-text = No lo envió una página de este portal, o la página se abrió hace demasiado tiempo. No se ha cambiado nada. Abra la página de nuevo y repita la acción.
+
+## Policy editor
+policy-create = Crear directiva
+policy-delete = Eliminar directiva
+policy-preview = Mostrar qué hace
+policy-more = Más
+policy-kind = Subtipo de directiva
+policy-standard = Estándar (V1): una vez al día o a la semana
+policy-enhanced = Mejorada (V2): hasta cada 4 horas
+policy-items = { $count ->
+    [0] no protege ningún elemento
+    [one] protege 1 elemento
+   *[other] protege { $count } elementos
+}
+every-day = todos los días
+every-week = algunos días de la semana
+every-hours = cada pocas horas
+s-back-up = Hacer copia
+s-on = los
+s-at = a las
+s-every = cada
+s-interval = Horas entre dos copias
+s-window = Horas de la primera a la última copia
+s-hours-during = horas, durante
+s-hours-from = horas desde las
+s-in-zone = en la zona horaria
+s-clocks = Cuando cambia la hora
+clocks-wall = se mantiene la hora del reloj
+clocks-fixed = rige todo el año el desfase estándar de la zona
+s-keep-daily = Conservar el punto de cada día
+s-days = días
+s-short = menos de 7 días es intencionado
+s-keep-weekly = Conservar puntos semanales
+s-weeks = semanas
+s-keep-monthly = Conservar puntos mensuales
+s-months = meses
+s-keep-yearly = Conservar puntos anuales
+s-years = años
+s-instant = Restauración instantánea desde instantáneas
+weekdays = Días de la semana
+weeks = Semanas del mes
+months = Meses del año
+days-of-month = Días del mes
+by-weekday = por día de la semana
+by-date = por fecha
+runs-next = Próximas cinco ejecuciones
+runs-local = Hora local
+calendar = Calendario de retención
+calendar-text = Qué regla conserva más tiempo el punto de cada día, durante un año
+rule-tag-daily = Diaria
+rule-tag-weekly = Semanal
+rule-tag-monthly = Mensual
+rule-tag-yearly = Anual
+count-days = { $count ->
+    [one] 1 día
+   *[other] { $count } días
+}
+forecast = Previsión para una máquina
+forecast-after = Después de
+forecast-space = Espacio, como máximo
+after-days = { $count ->
+    [one] 1 día
+   *[other] { $count } días
+}
+after-years = { $count ->
+    [one] 1 año
+   *[other] { $count } años
+}
+forecast-measured = Según lo medido en este almacén: { $first } la primera copia, { $further } cada una de las siguientes.
+forecast-assumed = En este almacén aún no se ha medido nada; se supone: { $first } la primera copia, { $further } cada una de las siguientes.
+forecast-none = En cuanto estén rellenos todos los campos, aquí se muestra qué hace la directiva.
+rule-name = De 3 a 150 letras, dígitos y guiones, primero una letra; por ejemplo, Nocturna-30.
+rule-kind = Una directiva mejorada no puede volver a ser estándar. Cree otra directiva.
+rule-frequency = Cada pocas horas solo es posible con directivas mejoradas (V2). Elija Mejorada en Más, o todos los días.
+rule-time = Una hora en punto o y media; por ejemplo, 22:30.
+rule-run-days = Elija al menos un día; por ejemplo, domingo.
+rule-interval = Cada 4, 6, 8, 12 o 24 horas.
+rule-window = Un múltiplo del intervalo, de 4 a 24 horas; por ejemplo, 12 con un intervalo de 4.
+rule-zone = Una zona horaria con su nombre de Windows o IANA; por ejemplo, Europe/Madrid o Romance Standard Time.
+rule-instant = De 1 a 5 días (estándar) o de 1 a 30 (mejorada), 5 con programación semanal, y no más que el intervalo diario; por ejemplo, 2.
+rule-ranges = Conserve al menos un tipo de puntos; por ejemplo, puntos semanales durante 12 semanas.
+rule-daily = De 7 a 9999 días (1 o más si menos de 7 es intencionado); por ejemplo, 30.
+rule-weekly = De 1 a 5163 semanas; por ejemplo, 12.
+rule-weekly-days = Elija al menos un día en el que se haga copia; por ejemplo, domingo.
+rule-monthly = De 1 a 1188 meses; por ejemplo, 12.
+rule-month-days = Elija al menos un día; con programación semanal, por día de la semana; por ejemplo, primer domingo.
+rule-yearly = De 1 a 99 años; por ejemplo, 5.
+rule-yearly-months = Elija al menos un mes; por ejemplo, enero.
+
+## Settings, activity, costs, charts
+settings = Configuración
+regions = Regiones
+regions-text = Sitios con hipervisores y el almacenamiento en que sus almacenes guardan los datos
+region-short = Nombre corto
+region-paired = Región emparejada
+store = Almacenamiento
+hypervisors = Hipervisores
+hypervisors-text = Definidos en el archivo de configuración del servicio
+hypervisor-answers = Responde
+storage-accounts = Cuentas de almacenamiento
+storage-accounts-text = Carpetas que reciben los discos restaurados
+tenant = Inquilino
+access = Usuarios y roles
+access-text = Quién puede iniciar sesión, aquí y con az, y qué puede hacer. Un rol vale en todas las suscripciones.
+access-new = Agregar un usuario o un programa
+people = Usuarios y programas
+kind = Tipo
+kind-person = Usuario
+kind-person-text = Inicia sesión con un nombre y una contraseña.
+kind-program = Programa
+kind-program-text = Inicia sesión con un id. de cliente y un secreto, para az y scripts. El secreto se crea aquí y se muestra una vez.
+roles = Funciones
+you = (usted)
+secret-renew = Secreto nuevo
+secret-once = Anótelo: el secreto solo se muestra ahora
+password-change = Cambiar contraseña
+password-changed = La contraseña se ha cambiado. Vale desde el próximo inicio de sesión.
+password-new = Contraseña nueva
+password-again = Otra vez la misma
+password-first = Primera contraseña
+password-short = Al menos 12 caracteres, por ejemplo cuatro palabras.
+password-not-same = Las dos no son iguales.
+activity = Registro de actividad
+activity-text = Cada cambio, con quién lo hizo. Nada de esto se puede editar.
+activity-find = Quién o qué
+activity-none = Aún no se ha cambiado nada
+activity-none-text = Los cambios aparecen aquí en cuanto alguien hace uno.
+who = Quién
+target = Sobre qué
+action-read = Consulta
+action-write-group = Crear o cambiar grupo de recursos
+action-delete-group = Eliminar grupo de recursos
+action-write-vault = Crear o cambiar almacén
+action-write-policy = Crear o cambiar directiva
+action-write-account = Crear o cambiar cuenta de almacenamiento
+action-power = Iniciar o detener máquina virtual
+action-access = Cambiar accesos
+costs = Informe de costes
+costs-text = Lo que ocupan los puntos de recuperación de cada elemento, tras deduplicar y comprimir, medido al crearlos
+costs-price = Precio de un GiB por mes
+costs-price-wrong = Un número igual o mayor que 0; por ejemplo, 0,02.
+costs-size = Tamaño de los discos
+costs-month = Coste al mes
+total = Total general
+churn = Leído y almacenado
+chart-longest = La más larga: { $value }
+tile-stored = Espacio almacenado
+tile-points = { $count ->
+    [one] en 1 punto de recuperación
+   *[other] en { $count } puntos de recuperación
+}
+tile-alerts = Alertas
+tile-alerts-note = elementos cuya última copia o comprobación necesita atención
+calendar-none = sin copia

@@ -397,3 +397,157 @@ error-no-page = Cette page n’existe pas
 error-no-page-text = L’adresse est fausse, ou ce qu’elle montrait a disparu.
 error-forged = Le formulaire ne peut pas être accepté
 error-forged-text = Il n’a pas été envoyé par une page de ce portail, ou la page a été ouverte il y a trop longtemps. Rien n’a été modifié. Rouvrez la page et recommencez.
+
+## Policy editor
+policy-create = Créer une stratégie
+policy-delete = Supprimer la stratégie
+policy-preview = Montrer son effet
+policy-more = Autres réglages
+policy-kind = Sous-type de stratégie
+policy-standard = Standard (V1) : une fois par jour ou par semaine
+policy-enhanced = Améliorée (V2) : jusqu’à toutes les 4 heures
+policy-items = { $count ->
+    [0] ne protège aucun élément
+    [one] protège 1 élément
+   *[other] protège { $count } éléments
+}
+every-day = chaque jour
+every-week = certains jours de la semaine
+every-hours = toutes les quelques heures
+s-back-up = Sauvegarder
+s-on = le
+s-at = à
+s-every = toutes les
+s-interval = Heures entre deux sauvegardes
+s-window = Heures de la première à la dernière sauvegarde
+s-hours-during = heures, pendant
+s-hours-from = heures à partir de
+s-in-zone = dans le fuseau horaire
+s-clocks = Au changement d’heure
+clocks-wall = l’heure affichée reste la même
+clocks-fixed = le décalage standard du fuseau vaut toute l’année
+s-keep-daily = Conserver le point de chaque jour
+s-days = jours
+s-short = moins de 7 jours est voulu
+s-keep-weekly = Conserver des points hebdomadaires
+s-weeks = semaines
+s-keep-monthly = Conserver des points mensuels
+s-months = mois
+s-keep-yearly = Conserver des points annuels
+s-years = ans
+s-instant = Restauration instantanée depuis les instantanés
+weekdays = Jours de la semaine
+weeks = Semaines du mois
+months = Mois de l’année
+days-of-month = Jours du mois
+by-weekday = par jour de la semaine
+by-date = par date
+runs-next = Cinq prochaines exécutions
+runs-local = Heure locale
+calendar = Calendrier de rétention
+calendar-text = Quelle règle conserve le plus longtemps le point de chaque jour, sur un an
+rule-tag-daily = Quotidienne
+rule-tag-weekly = Hebdomadaire
+rule-tag-monthly = Mensuelle
+rule-tag-yearly = Annuelle
+count-days = { $count ->
+    [one] { $count } jour
+   *[other] { $count } jours
+}
+forecast = Prévision pour une machine
+forecast-after = Après
+forecast-space = Espace, au plus
+after-days = { $count ->
+    [one] { $count } jour
+   *[other] { $count } jours
+}
+after-years = { $count ->
+    [one] { $count } an
+   *[other] { $count } ans
+}
+forecast-measured = D’après les mesures de ce coffre : { $first } pour la première sauvegarde, { $further } pour chacune des suivantes.
+forecast-assumed = Rien n’a encore été mesuré dans ce coffre ; hypothèse : { $first } pour la première sauvegarde, { $further } pour chacune des suivantes.
+forecast-none = Dès que tous les champs sont remplis, l’effet de la stratégie est montré ici.
+rule-name = 3 à 150 lettres, chiffres et traits d’union, une lettre d’abord ; par exemple Nuit-30.
+rule-kind = Une stratégie améliorée ne peut pas redevenir standard. Créez une autre stratégie.
+rule-frequency = Toutes les quelques heures n’existe qu’avec une stratégie améliorée (V2). Choisissez Améliorée plus bas, ou chaque jour.
+rule-time = Une heure pleine ou une demie ; par exemple 22:30.
+rule-run-days = Choisissez au moins un jour ; par exemple dimanche.
+rule-interval = Toutes les 4, 6, 8, 12 ou 24 heures.
+rule-window = Un multiple de l’intervalle, de 4 à 24 heures ; par exemple 12 avec un intervalle de 4.
+rule-zone = Un fuseau horaire par son nom Windows ou IANA ; par exemple Europe/Paris ou Romance Standard Time.
+rule-instant = 1 à 5 jours (standard) ou 1 à 30 (améliorée), 5 avec une planification hebdomadaire, et pas plus que la durée quotidienne ; par exemple 2.
+rule-ranges = Conservez au moins un type de points ; par exemple des points hebdomadaires pendant 12 semaines.
+rule-daily = 7 à 9999 jours (1 ou plus si moins de 7 est voulu) ; par exemple 30.
+rule-weekly = 1 à 5163 semaines ; par exemple 12.
+rule-weekly-days = Choisissez au moins un jour de sauvegarde ; par exemple dimanche.
+rule-monthly = 1 à 1188 mois ; par exemple 12.
+rule-month-days = Choisissez au moins un jour ; avec une planification hebdomadaire, par jour de la semaine ; par exemple premier dimanche.
+rule-yearly = 1 à 99 ans ; par exemple 5.
+rule-yearly-months = Choisissez au moins un mois ; par exemple janvier.
+
+## Settings, activity, costs, charts
+settings = Paramètres
+regions = Régions
+regions-text = Sites avec des hyperviseurs, et le stockage où leurs coffres gardent les données
+region-short = Nom court
+region-paired = Région jumelée
+store = Stockage
+hypervisors = Hyperviseurs
+hypervisors-text = Nommés dans le fichier de configuration du service
+hypervisor-answers = Répond
+storage-accounts = Comptes de stockage
+storage-accounts-text = Dossiers qui reçoivent les disques restaurés
+tenant = Locataire
+access = Utilisateurs et rôles
+access-text = Qui peut se connecter, ici et avec az, et avec quels droits. Un rôle vaut dans tous les abonnements.
+access-new = Ajouter un utilisateur ou un programme
+people = Utilisateurs et programmes
+kind = Type
+kind-person = Utilisateur
+kind-person-text = Se connecte avec un nom et un mot de passe.
+kind-program = Programme
+kind-program-text = Se connecte avec un ID client et un secret, pour az et les scripts. Le secret est créé ici et montré une fois.
+roles = Rôles
+you = (vous)
+secret-renew = Nouveau secret
+secret-once = Notez-le : le secret n’est montré que maintenant
+password-change = Changer le mot de passe
+password-changed = Le mot de passe a été changé. Il vaut dès la prochaine connexion.
+password-new = Nouveau mot de passe
+password-again = Le même encore une fois
+password-first = Premier mot de passe
+password-short = Au moins 12 caractères, par exemple quatre mots.
+password-not-same = Les deux ne sont pas identiques.
+activity = Journal d’activité
+activity-text = Chaque changement et son auteur. Rien ici ne peut être modifié.
+activity-find = Qui ou quoi
+activity-none = Rien n’a encore été changé
+activity-none-text = Les changements apparaissent ici dès que quelqu’un en fait un.
+who = Qui
+target = Sur quoi
+action-read = Consultation
+action-write-group = Créer ou modifier le groupe de ressources
+action-delete-group = Supprimer le groupe de ressources
+action-write-vault = Créer ou modifier le coffre
+action-write-policy = Créer ou modifier la stratégie
+action-write-account = Créer ou modifier le compte de stockage
+action-power = Démarrer ou arrêter la machine virtuelle
+action-access = Modifier les accès
+costs = Rapport de coûts
+costs-text = Place des points de récupération de chaque élément dans le stockage, après déduplication et compression, mesurée à leur création
+costs-price = Prix d’un Gio par mois
+costs-price-wrong = Un nombre supérieur ou égal à 0 ; par exemple 0,02.
+costs-size = Taille des disques
+costs-month = Coût par mois
+total = Total général
+churn = Lu et stocké
+chart-longest = La plus longue : { $value }
+tile-stored = Espace stocké
+tile-points = { $count ->
+    [one] dans { $count } point de récupération
+   *[other] dans { $count } points de récupération
+}
+tile-alerts = Alertes
+tile-alerts-note = éléments dont la dernière sauvegarde ou la prévérification demande un regard
+calendar-none = pas de sauvegarde

@@ -9,6 +9,7 @@ use coffre_control::usecase::{ItemView, get_item_by_id, undelete_item};
 use coffre_control::{Action, ErrorCode};
 
 use crate::az::AzCommand;
+use crate::chart::{self, Chart};
 use crate::inventory::region_label;
 use crate::page::parse_id;
 use crate::page::prelude::*;
@@ -40,6 +41,7 @@ struct ItemPage<'a> {
     vm_present: bool,
     may: May,
     running: Option<String>,
+    charts: Vec<Chart>,
     point_count: String,
     points: PointTable<'a>,
     no_points: Empty,
@@ -121,6 +123,14 @@ fn page<'a>(
         vm_present: found.vm.is_some(),
         may,
         running: running.map(|job| job.id.to_string()),
+        charts: [
+            chart::points(view, points),
+            chart::freezes(view, points),
+            chart::churn(view, points),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         point_count: view.t1("count-points", "count", points.len()),
         points: PointTable::new(view, &names, points.iter().take(POINTS_MAX))
             .of_one_item(restorable),

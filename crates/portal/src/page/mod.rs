@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
+pub(crate) mod access;
+pub(crate) mod activity;
 pub(crate) mod backup;
+pub(crate) mod costs;
 pub(crate) mod error;
 pub(crate) mod item;
 pub(crate) mod items;
@@ -10,11 +13,13 @@ pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod overview;
 pub(crate) mod policy;
+pub(crate) mod policy_edit;
 pub(crate) mod power;
 pub(crate) mod preferences;
 pub(crate) mod prelude;
 pub(crate) mod protect;
 pub(crate) mod restore;
+pub(crate) mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod stop;
 pub(crate) mod vault;

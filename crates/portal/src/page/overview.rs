@@ -32,11 +32,11 @@ struct Overview<'a> {
     az: AzLines<'a>,
 }
 
-struct Tile {
-    address: &'static str,
-    count: String,
-    name: String,
-    note: String,
+pub(crate) struct Tile {
+    pub(crate) address: String,
+    pub(crate) count: String,
+    pub(crate) name: String,
+    pub(crate) note: String,
 }
 
 struct Counts {
@@ -102,8 +102,8 @@ fn tiles(view: &View, inventory: &Inventory, counts: &Counts, points: usize) -> 
     let protected = inventory.items_by_vm();
     let unprotected = inventory.vms.iter().filter(|vm| !protected.contains_key(&vm.id)).count();
     let attention = inventory.items.iter().filter(|item| urgency(item) < 2).count();
-    let tile = |address, count: usize, name: &str, note: String| Tile {
-        address,
+    let tile = |address: &str, count: usize, name: &str, note: String| Tile {
+        address: address.to_owned(),
         count: view.number(count),
         name: view.t(name),
         note,
@@ -137,7 +137,7 @@ fn tiles(view: &View, inventory: &Inventory, counts: &Counts, points: usize) -> 
 }
 
 /// 0 = act, 1 = look, 2 = all is well.
-fn urgency(item: &ProtectedItem) -> u8 {
+pub(crate) fn urgency(item: &ProtectedItem) -> u8 {
     match item.state {
         ItemState::Protected => match item.last_backup.as_ref().map(|last| last.outcome) {
             Some(BackupOutcome::Failed) => 0,

@@ -13,6 +13,7 @@ use coffre_control::usecase::{
     enable_protection, get_vm_by_id, list_policies, list_vaults, put_vault,
 };
 use coffre_control::{Action, Cx, ErrorCode, Refusal};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
@@ -44,6 +45,8 @@ struct Protect<'a> {
     new_vault: String,
     wrong_name: Option<String>,
     policies: Vec<PolicyChoice>,
+    /// Where a policy for this form is made.
+    new_policy: Option<String>,
     start: bool,
     az: AzLines<'a>,
 }
@@ -70,7 +73,8 @@ pub(crate) struct Wish {
     vault: String,
     #[serde(skip)]
     new_vault: String,
-    #[serde(skip)]
+    /// Name of a policy of the vault; empty = the default.
+    #[serde(default)]
     policy: String,
     #[serde(skip)]
     leave: bool,
@@ -251,6 +255,9 @@ async fn page(app: &App, view: &View, id: VmId, wish: Wish, refusal: Option<Refu
                 .filter(|_| about_name)
                 .map(|refusal| format!("{} ({})", refusal.message, refusal.code)),
             policies: policy_choices(view, &read.policies, &wish.policy),
+            new_policy: read.chosen.filter(|_| view.may(Action::WritePolicy)).map(|vault| {
+                new_policy(vault, &format!("/portal/vms/{}/protect?vault={vault}", vm.id))
+            }),
             start: !wish.leave,
             az: az(view, commands(vm, &read)),
         },
@@ -285,6 +292,12 @@ fn vault_choices(
 fn other_region(view: &View, vault: &Vault, regions: &[Region]) -> (String, String) {
     let region = region_label(regions, &vault.region);
     (vault.name.clone(), view.t1("protect-other-region", "region", region))
+}
+
+/// Where a policy is made for a form, to which it then leads back.
+pub(crate) fn new_policy(vault: VaultId, back_to: &str) -> String {
+    let next = utf8_percent_encode(back_to, NON_ALPHANUMERIC);
+    format!("/portal/vaults/{vault}/policy-new?next={next}")
 }
 
 /// The policies of a vault; the wished one is chosen, else the default, else the first.

@@ -6,16 +6,19 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use coffre_control::id::VaultId;
-use coffre_control::model::{Redundancy, Vault};
-use coffre_control::port::JobFilter;
+use coffre_control::model::{JobStatus, ProtectedItem, Redundancy, Vault};
+use coffre_control::port::{JobFilter, Tx};
 use coffre_control::usecase::vault::{delete_vault, get_vault_by_id, update_vault};
 use coffre_control::usecase::{PolicyView, VaultPatch, list_policies};
-use coffre_control::{Action, Refusal};
+use coffre_control::{Action, Cx, Refusal};
+use jiff::SignedDuration;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::inventory::{is_backup_job, region_label};
 use crate::page::error::{log, status_of};
+use crate::page::overview::{Tile, urgency};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::policy_text;
@@ -37,10 +40,12 @@ struct VaultPage<'a> {
     soft_delete: String,
     immutability: String,
     created: TimeElement,
+    tiles: Vec<Tile>,
     refused: Option<Notice>,
     may_change: bool,
     may_protect: bool,
     may_delete: bool,
+    may_write_policy: bool,
     redundancies: Vec<RedundancyChoice>,
     policies: Vec<PolicyRow>,
     items: ItemTable<'a>,
@@ -59,6 +64,7 @@ pub(crate) struct RedundancyChoice {
 }
 
 struct PolicyRow {
+    address: String,
     name: String,
     schedule: String,
     details: Vec<String>,
@@ -132,9 +138,11 @@ async fn page(
         let vault = get_vault_by_id(tx, cx, id)?;
         let filter = JobFilter { vault: Some(id), limit: Some(JOBS_MAX), ..JobFilter::default() };
         let policies = list_policies(tx, cx, id)?;
-        Ok((vault, policies, tx.items(id)?, tx.jobs(&filter)?, tx.regions()?))
+        let items = tx.items(id)?;
+        let counts = Counts::of(tx, cx, id, &items)?;
+        Ok((vault, policies, items, counts, tx.jobs(&filter)?, tx.regions()?))
     });
-    let (vault, policies, items, mut jobs, regions) = read.await?;
+    let (vault, policies, items, counts, mut jobs, regions) = read.await?;
     jobs.retain(is_backup_job);
     let status = refusal.as_ref().map_or(axum::http::StatusCode::OK, |refusal| {
         log(refusal);
@@ -158,10 +166,12 @@ async fn page(
             ),
             immutability: view.t(words::immutability(vault.immutability)),
             created: view.time(vault.created),
+            tiles: tiles(view, id, &items, &counts),
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             may_change: view.may(Action::WriteVault),
             may_protect,
             may_delete: view.may(Action::DeleteVault) && items.is_empty(),
+            may_write_policy: view.may(Action::WritePolicy),
             redundancies: redundancy_choices(view, vault.redundancy),
             policies: policies.iter().map(|policy| policy_row(view, policy)).collect(),
             items: ItemTable::new(view, &names, &items).of_one_vault(),
@@ -177,8 +187,80 @@ async fn page(
     )
 }
 
+/// What the tiles count.
+struct Counts {
+    running: usize,
+    failed: usize,
+    points: u64,
+    stored: u64,
+}
+
+/// Items whose points are counted; a vault with more is counted in its cost report, page by page.
+const COUNTED_MAX: usize = 200;
+
+impl Counts {
+    fn of(
+        tx: &mut dyn Tx,
+        cx: &Cx<'_>,
+        vault: VaultId,
+        items: &[ProtectedItem],
+    ) -> Result<Self, Refusal> {
+        let mut jobs = |statuses: &[JobStatus], from| -> Result<usize, Refusal> {
+            let vault = Some(vault);
+            let filter =
+                JobFilter { vault, statuses: statuses.to_vec(), from, ..JobFilter::default() };
+            Ok(tx.jobs(&filter)?.iter().filter(|job| is_backup_job(job)).count())
+        };
+        let running = jobs(&[JobStatus::InProgress, JobStatus::Cancelling], None)?;
+        let failed = jobs(&[JobStatus::Failed], Some(cx.now - SignedDuration::from_hours(24)))?;
+        let (mut points, mut stored) = (0, 0);
+        for item in items.iter().take(COUNTED_MAX) {
+            for point in tx.points(item.id)? {
+                points += 1;
+                stored += point.stats.stored_bytes;
+            }
+        }
+        Ok(Self { running, failed, points, stored })
+    }
+}
+
+fn tiles(view: &View, id: VaultId, items: &[ProtectedItem], counts: &Counts) -> Vec<Tile> {
+    let attention = items.iter().filter(|item| urgency(item) < 2).count();
+    let alerts =
+        items.iter().filter(|item| urgency(item) == 0 || !item.health.details().is_empty()).count();
+    let tile = |address: &str, count: String, name: &str, note: String| Tile {
+        address: address.to_owned(),
+        count,
+        name: view.t(name),
+        note,
+    };
+    vec![
+        tile(
+            "#items",
+            view.number(items.len()),
+            "items",
+            view.t1("tile-attention", "count", attention),
+        ),
+        tile(
+            "/portal/jobs?status=InProgress",
+            view.number(counts.running),
+            "jobs-in-progress",
+            view.t1("tile-failed", "count", counts.failed),
+        ),
+        tile("#items", view.number(alerts), "tile-alerts", view.t("tile-alerts-note")),
+        tile(
+            &format!("/portal/vaults/{id}/costs"),
+            view.bytes(counts.stored),
+            "tile-stored",
+            view.t1("tile-points", "count", counts.points),
+        ),
+    ]
+}
+
 fn policy_row(view: &View, found: &PolicyView) -> PolicyRow {
+    let name = utf8_percent_encode(&found.policy.name, NON_ALPHANUMERIC);
     PolicyRow {
+        address: format!("/portal/vaults/{}/policies/{name}", found.policy.vault),
         name: found.policy.name.clone(),
         schedule: policy_text::schedule(view, &found.policy),
         details: policy_text::details(view, &found.policy),

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use coffre_control::id::{VaultId, VmId};
 use coffre_control::model::{Vault, Vm};
@@ -11,14 +11,15 @@ use coffre_control::usecase::{
     EnableProtection, backup_now, enable_protection, get_vault_by_id, list_policies,
     list_vm_choices,
 };
-use coffre_control::{ErrorCode, Refusal};
+use coffre_control::{Action, ErrorCode, Refusal};
+use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::form::{Fields, all, first, ticked};
 use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
-use crate::page::protect::{PolicyChoice, enable_command, policy_choices};
+use crate::page::protect::{PolicyChoice, enable_command, new_policy, policy_choices};
 use crate::table::power;
 
 #[derive(Template)]
@@ -29,11 +30,20 @@ struct VaultProtect<'a> {
     vault: &'a Vault,
     refused: Option<Notice>,
     policies: Vec<PolicyChoice>,
+    new_policy: Option<String>,
     vms: Vec<VmRow>,
     any_free: bool,
     no_vms: Empty,
     start: bool,
     az: AzLines<'a>,
+}
+
+/// What the address of the form may say.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    /// Name of the policy that is chosen; empty = the default.
+    #[serde(default)]
+    policy: String,
 }
 
 struct VmRow {
@@ -46,8 +56,13 @@ struct VmRow {
 }
 
 /// `GET /portal/vaults/{id}/protect`.
-pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
-    let fields = vec![("start".to_owned(), "yes".to_owned())];
+pub(crate) async fn show(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let fields = vec![("start".to_owned(), "yes".to_owned()), ("policy".to_owned(), asked.policy)];
     page(&app, &view, parse_id(&id)?, fields, None).await
 }
 
@@ -127,6 +142,9 @@ async fn page(
             vault: &vault,
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             policies: policy_choices(view, &policies, first(&fields, "policy")),
+            new_policy: view
+                .may(Action::WritePolicy)
+                .then(|| new_policy(id, &format!("/portal/vaults/{id}/protect"))),
             vms,
             any_free: !free.is_empty(),
             no_vms: empty(view, "vms-none", "vms-none-text"),

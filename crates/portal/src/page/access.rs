@@ -1,0 +1,220 @@
+//! Users, programs, their roles and secrets; and everybody's own password.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use coffre_control::id::PrincipalId;
+use coffre_control::model::{Principal, PrincipalKind};
+use coffre_control::usecase::{
+    NewPrincipal, create_principal, hash_password, hash_secret, list_principals, set_roles,
+    set_secret,
+};
+use coffre_control::{Caller, ErrorCode, Refusal, Role};
+
+use crate::form::{Fields, all, first};
+use crate::page::error::{log, status_of};
+use crate::page::parse_id;
+use crate::page::prelude::*;
+use crate::session;
+
+/// Every role, the strongest first.
+const ROLES: [Role; 5] =
+    [Role::Owner, Role::Contributor, Role::BackupContributor, Role::BackupOperator, Role::Reader];
+
+#[derive(Template)]
+#[template(path = "access.html")]
+struct Access<'a> {
+    view: &'a View,
+    section: &'static str,
+    refused: Option<Notice>,
+    /// A secret that is shown once, and whose it is.
+    secret: Option<(String, String)>,
+    name: String,
+    roles: Vec<(Role, String)>,
+    people: Vec<Row>,
+}
+
+struct Row {
+    id: PrincipalId,
+    name: String,
+    kind: String,
+    is_program: bool,
+    roles: Vec<Role>,
+    is_me: bool,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct Password<'a> {
+    view: &'a View,
+    section: &'static str,
+    wrong: Option<String>,
+    done: bool,
+}
+
+/// `GET /portal/settings/access`.
+pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
+    page(&app, &view, None, None, "").await
+}
+
+/// `POST /portal/settings/access`: somebody new. A program gets a secret that is shown once.
+pub(crate) async fn create(State(app): State<App>, view: View, Form(fields): Fields) -> Answer {
+    let name = first(&fields, "name").to_owned();
+    let is_program = first(&fields, "kind") == "program";
+    let secret = if is_program { session::token() } else { first(&fields, "password").to_owned() };
+    let roles = roles(&fields);
+    let asked = (name.clone(), secret.clone());
+    let done = app.blocking_change(
+        "portal_create_principal",
+        view.caller(),
+        move || {
+            let (name, secret) = asked;
+            let (kind, secret_hash) = if is_program {
+                (PrincipalKind::ServicePrincipal, hash_secret(&secret, &salt()))
+            } else {
+                (PrincipalKind::User, hash_password(&secret, &salt())?)
+            };
+            Ok(NewPrincipal { name, kind, roles, secret_hash })
+        },
+        create_principal,
+    );
+    match done.await {
+        Ok(made) if is_program => {
+            page(&app, &view, None, Some((made.id.to_string(), secret)), "").await
+        }
+        Ok(_) => go("/portal/settings/access"),
+        Err(refusal) => page(&app, &view, Some(refusal), None, &name).await,
+    }
+}
+
+/// `POST /portal/settings/access/{id}/roles`.
+pub(crate) async fn change_roles(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Form(fields): Fields,
+) -> Answer {
+    let id: PrincipalId = parse_id(&id)?;
+    let roles = roles(&fields);
+    let done =
+        app.change("portal_roles", view.caller(), move |tx, cx| set_roles(tx, cx, id, roles));
+    match done.await {
+        Ok(_) => go("/portal/settings/access"),
+        Err(refusal) => page(&app, &view, Some(refusal), None, "").await,
+    }
+}
+
+/// `POST /portal/settings/access/{id}/secret`: a new secret, which is shown once.
+pub(crate) async fn renew(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
+    let id: PrincipalId = parse_id(&id)?;
+    let secret = session::token();
+    let shown = secret.clone();
+    let done = app.blocking_change(
+        "portal_renew_secret",
+        view.caller(),
+        move || Ok(hash_secret(&secret, &salt())),
+        move |tx, cx, hash| set_secret(tx, cx, id, hash),
+    );
+    match done.await {
+        Ok(principal) => {
+            let whose = match principal.kind {
+                PrincipalKind::ServicePrincipal => principal.id.to_string(),
+                PrincipalKind::User => principal.name,
+            };
+            page(&app, &view, None, Some((whose, shown)), "").await
+        }
+        Err(refusal) => page(&app, &view, Some(refusal), None, "").await,
+    }
+}
+
+/// `GET /portal/settings/password`.
+pub(crate) async fn password(view: View) -> Answer {
+    html(&Password { view: &view, section: "settings", wrong: None, done: false })
+}
+
+/// `POST /portal/settings/password`: the reader's own.
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    view: View,
+    Form(fields): Fields,
+) -> Answer {
+    let (new, again) = (first(&fields, "new").to_owned(), first(&fields, "again").to_owned());
+    let Caller { principal, .. } = view.caller();
+    let done = app.blocking_change(
+        "portal_password",
+        view.caller(),
+        move || {
+            if new != again {
+                return Err(
+                    Refusal::new(ErrorCode::InvalidParameter, "not the same").about("again")
+                );
+            }
+            hash_password(&new, &salt())
+        },
+        move |tx, cx, hash| set_secret(tx, cx, principal, hash),
+    );
+    let (status, wrong) = match done.await {
+        Ok(_) => (StatusCode::OK, None),
+        Err(refusal) => {
+            let key = match refusal.target.as_deref() {
+                Some("again") => "password-not-same",
+                Some("password") => "password-short",
+                _ => return Err(refusal.into()),
+            };
+            (status_of(&refusal), Some(view.t(key)))
+        }
+    };
+    let done = wrong.is_none();
+    html_with(status, &Password { view: &view, section: "settings", wrong, done })
+}
+
+async fn page(
+    app: &App,
+    view: &View,
+    refusal: Option<Refusal>,
+    secret: Option<(String, String)>,
+    name: &str,
+) -> Answer {
+    let people = app.look("portal_access", view.caller(), list_principals).await?;
+    let me = view.caller().principal;
+    let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
+        log(refusal);
+        status_of(refusal)
+    });
+    let role = |role: Role| (role, role.azure().to_owned());
+    let row = |it: &Principal| Row {
+        id: it.id,
+        name: it.name.clone(),
+        kind: view.t(match it.kind {
+            PrincipalKind::User => "kind-person",
+            PrincipalKind::ServicePrincipal => "kind-program",
+        }),
+        is_program: it.kind == PrincipalKind::ServicePrincipal,
+        roles: it.roles.clone(),
+        is_me: it.id == me,
+    };
+    html_with(
+        status,
+        &Access {
+            view,
+            section: "settings",
+            refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
+            secret,
+            name: name.to_owned(),
+            roles: ROLES.map(role).to_vec(),
+            people: people.iter().map(row).collect(),
+        },
+    )
+}
+
+fn roles(fields: &[(String, String)]) -> Vec<Role> {
+    let sent: Vec<&str> = all(fields, "role").collect();
+    ROLES.into_iter().filter(|role| sent.contains(&role.azure())).collect()
+}
+
+fn salt() -> [u8; 16] {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).expect("the system gives random bytes");
+    salt
+}

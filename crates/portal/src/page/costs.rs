@@ -1,0 +1,155 @@
+//! What each item of a vault costs: its points, what they take in the store, and with a price per
+//! GiB the money for a month.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use coffre_control::id::{ItemId, VaultId};
+use coffre_control::usecase::vault::get_vault_by_id;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::az::AzCommand;
+use crate::format;
+use crate::page::parse_id;
+use crate::page::prelude::*;
+
+const GIB: f64 = 1_073_741_824.0;
+
+#[derive(Template)]
+#[template(path = "costs.html")]
+struct Costs<'a> {
+    view: &'a View,
+    section: &'static str,
+    id: VaultId,
+    name: &'a str,
+    price: &'a str,
+    wrong_price: bool,
+    with_price: bool,
+    rows: Vec<Row>,
+    total: Row,
+    pager: Pager<'a>,
+    none: Empty,
+    az: AzLines<'a>,
+}
+
+struct Row {
+    id: Option<ItemId>,
+    name: String,
+    points: String,
+    size: String,
+    stored: String,
+    cost: String,
+}
+
+/// What an item has in the store.
+struct Use {
+    id: ItemId,
+    name: String,
+    points: u64,
+    size: u64,
+    stored: u64,
+}
+
+#[derive(Deserialize, Default)]
+pub(crate) struct Asked {
+    /// For a GiB and a month, in any currency.
+    #[serde(default)]
+    price: String,
+    /// Counted from 1.
+    #[serde(default)]
+    page: String,
+}
+
+/// `GET /portal/vaults/{id}/costs`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let id: VaultId = parse_id(&id)?;
+    let price = read_price(&asked.price);
+    let page: usize = asked.page.parse().unwrap_or(1).max(1);
+    let (vault, count, uses) = app
+        .look("portal_costs", view.caller(), move |tx, cx| {
+            let vault = get_vault_by_id(tx, cx, id)?;
+            let items = tx.items(id)?;
+            let last = items.len().div_ceil(PAGE_ROWS).max(1);
+            let skipped = (page.min(last) - 1) * PAGE_ROWS;
+            let mut uses = Vec::new();
+            for item in items.iter().skip(skipped).take(PAGE_ROWS) {
+                let points = tx.points(item.id)?;
+                uses.push(Use {
+                    id: item.id,
+                    name: item.vm_name.clone(),
+                    points: points.len() as u64,
+                    size: points.first().map_or(0, |point| point.size_bytes),
+                    stored: points.iter().map(|point| point.stats.stored_bytes).sum(),
+                });
+            }
+            Ok((vault, items.len(), uses))
+        })
+        .await?;
+    let encoded = utf8_percent_encode(&asked.price, NON_ALPHANUMERIC);
+    let address = format!("/portal/vaults/{id}/costs?price={encoded}&");
+    let cost = |stored: u64| match price {
+        Some(price) => format::money(view.lang, stored as f64 / GIB * price),
+        None => String::new(),
+    };
+    let row = |it: &Use| Row {
+        id: Some(it.id),
+        name: it.name.clone(),
+        points: view.number(it.points),
+        size: view.bytes(it.size),
+        stored: view.bytes(it.stored),
+        cost: cost(it.stored),
+    };
+    let sum = |value: fn(&Use) -> u64| uses.iter().map(value).sum::<u64>();
+    html(&Costs {
+        view: &view,
+        section: "vaults",
+        id,
+        name: &vault.name,
+        price: &asked.price,
+        wrong_price: price.is_none() && !asked.price.is_empty(),
+        with_price: price.is_some(),
+        rows: uses.iter().map(row).collect(),
+        total: Row {
+            id: None,
+            name: view.t("total"),
+            points: view.number(sum(|it| it.points)),
+            size: view.bytes(sum(|it| it.size)),
+            stored: view.bytes(sum(|it| it.stored)),
+            cost: cost(sum(|it| it.stored)),
+        },
+        pager: Pager::new(&view, address, &asked.page, count),
+        none: empty(&view, "items-none", "vault-items-none-text"),
+        az: az(
+            &view,
+            [AzCommand::new("backup item list")
+                .option("--resource-group", &vault.group)
+                .option("--vault-name", &vault.name)
+                .option("--output", "table")],
+        ),
+    })
+}
+
+/// A price with a point or a comma; none when it is no price.
+fn read_price(text: &str) -> Option<f64> {
+    let price: f64 = text.trim().replace(',', ".").parse().ok()?;
+    (price.is_finite() && (0.0..1e9).contains(&price)).then_some(price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_read_with_either_mark() {
+        assert_eq!(read_price("0.02"), Some(0.02));
+        assert_eq!(read_price(" 0,02 "), Some(0.02));
+        for text in ["", "-1", "NaN", "inf", "1.2.3", "two"] {
+            assert_eq!(read_price(text), None, "{text}");
+        }
+    }
+}
