@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a person")]
 
 mod az;
+mod bench;
 mod demo;
 mod emulators;
 mod places;
@@ -25,6 +26,10 @@ Usage: cargo xtask COMMAND
             --az           drive it with the Azure command line; installs that into target/az when it is missing
             --release      build with optimisation
             --no-setup     take the machine as it is
+  bench     what the store verbs cost, with the bars that they must keep: `cost` (the same change in
+            8 GiB and 1 TiB, memory with 64 TiB) or `first-byte` (of a mounted point)
+            --coffre FILE  this binary instead of a new release build
+            --image FILE   first-byte of this image instead of a made one
   guests    build the test guests (arguments go to guests/build.sh)
   setup     install the Debian packages that the above need, and emulators of object stores
             --az           and the Azure command line
@@ -49,11 +54,11 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         "demo" => {
             demo::run(&places, &Flags::parse(rest, &["--keep", "--az", "--release", "--no-setup"])?)
         }
+        "bench" => bench::run(&places, rest),
         "guests" => steps::call(places.command("guests/build.sh").args(rest)),
         "setup" => {
             let flags = Flags::parse(rest, &["--az"])?;
-            setup::packages()?;
-            emulators::install(&places)?;
+            setup::everything(&places)?;
             if flags.has("--az") {
                 println!("az: {}", az::find_or_install(&places)?.display());
             }

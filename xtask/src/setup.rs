@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::emulators;
+use crate::places::Places;
 use crate::steps::{call, output};
 
 /// A program that must be there, the package it comes in, and what it is for.
@@ -40,12 +42,19 @@ const TOOLS: &[Tool] = &[
     tool("npm", "npm", "installs the emulator of Azure Blob"),
     tool("debugfs", "e2fsprogs", "reads the file system of a mounted point"),
     tool("fusermount3", "fuse3", "mounts a point for who is not root"),
+    tool("time", "time", "measures the memory of a benchmark"),
     tool("git", "git", "tells whether a test left something behind"),
 ];
 
 /// The tests have been written against this pair; they must come from the same release.
 const QEMU: &str = "qemu-system-x86";
 const QEMU_UTILS: &str = "qemu-utils";
+
+/// All that tests need: packages, and emulators of object stores.
+pub(crate) fn everything(places: &Places) -> anyhow::Result<()> {
+    packages()?;
+    emulators::install(places)
+}
 
 /// Installs what is missing, in one call; says so before.
 pub(crate) fn packages() -> anyhow::Result<()> {

@@ -7,7 +7,6 @@ use anyhow::ensure;
 
 use crate::Flags;
 use crate::az;
-use crate::emulators;
 use crate::places::Places;
 use crate::setup;
 use crate::steps::{Steps, call, output};
@@ -27,10 +26,7 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     let before = tree(places)?;
 
     if !flags.has("--no-setup") {
-        steps.run("set-up", || {
-            setup::packages()?;
-            emulators::install(places)
-        })?;
+        steps.run("set-up", || setup::everything(places))?;
     }
     steps.run("format", || call(&mut places.cargo(&["fmt", "--all", "--check"])))?;
     let build = ["build", "--workspace", "--all-targets", "--locked"];

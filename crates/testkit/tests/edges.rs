@@ -15,7 +15,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("arm", &["control"]),
     ("portal", &["control"]),
     ("guest", &[]),
-    ("cli", &["control", "vault", "fabric", "engine", "store", "arm", "portal", "guest"]),
+    ("buckets", &["vault"]),
+    (
+        "cli",
+        &["control", "vault", "buckets", "fabric", "engine", "store", "arm", "portal", "guest"],
+    ),
     (
         "testkit",
         &["control", "vault", "fabric", "engine", "store", "arm", "portal", "vault-under-test"],
