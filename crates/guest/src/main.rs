@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use coffre_guest::enable::{self, VerbError};
-use coffre_guest::{adopt, freeze, supervise};
+use coffre_guest::{adopt, freeze, scripts, supervise};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let verb = arguments.first().map(String::as_str).unwrap_or_default();
     if freeze::is_verb(verb) {
         return freeze::run(&arguments);
+    }
+    if scripts::is_verb(verb) {
+        return scripts::run(&arguments);
     }
     // The agent calls every verb in the folder of the extension.
     let home = std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned());

@@ -141,8 +141,8 @@ impl Fault {
             4..7 => Moment::FirstFreeze,
             _ => Moment::AllFrozen,
         };
-        // The time to hold and a little more.
-        let delay = Duration::from_micros(dice.below(40_000));
+        // Within the time of the hold, or nearly.
+        let delay = Duration::from_micros(dice.below(30_000));
         Fault { victims: victims.to_vec(), signal, moment, delay }
     }
 }
@@ -157,7 +157,7 @@ impl Freeze {
     fn start(world: &World) -> Freeze {
         let millis = CEILING.as_millis().to_string();
         let worker = Command::new(PROGRAM)
-            .args(["try-freeze", "--hold-ms", "30", "--prepare-ms", "400"])
+            .args(["try-freeze", "--hold-ms", "40", "--prepare-ms", "400"])
             .args(["--ceiling-ms", &millis])
             .arg("--only")
             .arg(world.folder.join("mnt"))
@@ -191,7 +191,7 @@ impl Freeze {
             () if deadline == 0 => "before the first freeze",
             () if marks.contains(&1) => "in a freeze",
             () if marks.iter().all(|mark| *mark == 2) => "all frozen",
-            () if marks.iter().any(|mark| *mark == 2) => "some frozen",
+            () if marks.contains(&2) => "some frozen",
             () => "thawed",
         }
     }
@@ -285,7 +285,7 @@ fn lane(folder: &Path, seed: u64, faults: u64) -> BTreeMap<&'static str, u64> {
     let xfs = world.mount("xfs", "xfs", None);
     let image = xfs.join("image");
     // Every other lane has one file system on top of another.
-    world.mount("btrfs", "btrfs", Some(image.as_path()).filter(|_| seed % 2 == 0));
+    world.mount("btrfs", "btrfs", Some(image.as_path()).filter(|_| seed.is_multiple_of(2)));
     let hearts: Vec<_> = world.mounts.iter().map(|at| Heart::start(at)).collect();
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut phases = BTreeMap::new();

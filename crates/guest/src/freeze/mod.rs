@@ -25,6 +25,7 @@ mod hurry;
 mod mounts;
 mod open;
 mod prepare;
+pub(crate) mod process;
 mod recover;
 mod result;
 mod spec;

@@ -17,11 +17,12 @@ use super::freezer::{Freezer, stay_in_memory};
 use super::hurry::Hurry;
 use super::mounts::{self, Mount};
 use super::open::{NotOpened, open_candidate};
+use super::process::Process;
 use super::recover::{Recovery, recover};
 use super::result::{FileSystem, FreezeCause, FreezeFailure, LeftOut};
 use super::spec::FreezeSpec;
 use super::stack;
-use super::state::{self, Process, SYSTEMS_MAX, Session, StateFolder};
+use super::state::{self, SYSTEMS_MAX, Session, StateFolder};
 use super::watchdog::{Victim, Watchdog, watch};
 use crate::sys::{self, Forked};
 

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, statfs};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::process::Process;
 use super::result::FileSystem;
 use crate::sys::{PAGE_WORDS, Page, map_page};
 
@@ -64,46 +64,6 @@ impl Marks {
 /// Asked and not answered counts: a process that is killed in the call ends after the kernel has frozen.
 pub(super) fn owes_thaw(mark: u64) -> bool {
     matches!(mark, mark::ASKED | mark::FROZEN)
-}
-
-/// A process, so named that a later one with the same number is not taken for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Process {
-    pub pid: i32,
-    /// When it was started, in the ticks of `/proc`.
-    pub started: u64,
-}
-
-impl Process {
-    /// The process that has this number now.
-    pub(super) fn of(pid: Pid) -> io::Result<Process> {
-        let pid = pid.as_raw_nonzero().get();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The name of the program may hold anything, but no parenthesis comes after it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let mut fields = fields.split_whitespace();
-        // Ended, and not yet waited for.
-        if fields.next().is_none_or(|state| state == "Z" || state == "X") {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let started = fields.nth(18).and_then(|field| field.parse().ok());
-        Ok(Process { pid, started: started.ok_or_else(|| io::Error::other("no start time"))? })
-    }
-
-    /// Whether it has not ended.
-    pub(super) fn is_alive(self) -> bool {
-        Pid::from_raw(self.pid).is_some_and(|pid| Process::of(pid).is_ok_and(|now| now == self))
-    }
-
-    /// Kills it, if it still is the same.
-    pub(super) fn kill(self) {
-        if let Some(pid) = Pid::from_raw(self.pid)
-            && self.is_alive()
-        {
-            // It may have ended by itself in this instant.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
 }
 
 /// What a freeze is about, for whoever comes after it.
