@@ -116,6 +116,15 @@ CREATE TABLE principal (
 
 CREATE UNIQUE INDEX principal_name ON principal (name);
 
+CREATE TABLE record (
+    kind TEXT NOT NULL,
+    scope TEXT NOT NULL COLLATE NOCASE,
+    name TEXT NOT NULL COLLATE NOCASE,
+    etag INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    PRIMARY KEY (kind, scope, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE region (
     name TEXT NOT NULL PRIMARY KEY COLLATE NOCASE,
     etag INTEGER NOT NULL,

@@ -1,6 +1,9 @@
 //! One request on its way through a handler: who asks for what, and the helpers that every
 //! handler needs. Whoever holds a [`Call`] has passed authorisation.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
 use coffre_control::port::{self, Tx};
@@ -38,8 +41,29 @@ pub(crate) struct Call<'a> {
     pub(crate) subscription: Option<Subscription>,
     /// The resource group in the path, when it exists.
     pub(crate) group: Option<ResourceGroup>,
+    /// How far inside of deployments it is.
+    pub(crate) nested: Nested,
     /// Now.
     pub(crate) now: Timestamp,
+}
+
+/// Requests that a deployment makes on behalf of its client are counted with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Nested {
+    /// 0 for what a client sent, 1 for what a deployment of it made, and so on.
+    pub(crate) depth: u8,
+    /// Requests that deployments may still make.
+    pub(crate) left: Rc<Cell<u32>>,
+}
+
+impl Nested {
+    /// Most requests that one deployment makes, with all deployments nested in it.
+    const REQUESTS_MAX: u32 = 4000;
+
+    /// For what a client sent.
+    pub(crate) fn outside() -> Nested {
+        Nested { depth: 0, left: Rc::new(Cell::new(Self::REQUESTS_MAX)) }
+    }
 }
 
 impl Call<'_> {

@@ -18,6 +18,7 @@ mod route;
 mod serve;
 mod sign_in;
 mod state;
+mod template;
 pub mod token;
 
 pub use route::{Permission, RouteInfo, routes};

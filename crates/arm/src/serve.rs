@@ -5,6 +5,7 @@
 //! permission, subscription, group, handler. Handlers are synchronous and run on the blocking
 //! pool, since they wait for the store.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use coffre_control::{Caller, ErrorCode, Refusal, port};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::call::Call;
+use crate::call::{Call, Nested};
 use crate::http::error::ArmError;
 use crate::http::members::parse_body;
 use crate::http::path::Segments;
@@ -27,9 +30,12 @@ use crate::http::reply::Reply;
 use crate::route::{self, Found, Params, Permission, Route};
 use crate::sign_in;
 use crate::state::ArmState;
+use crate::template::jsonc;
 
 /// Largest request body that is read.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of deployments, as Azure has it.
+const NESTED_MAX: u8 = 5;
 /// Longest time for a request, from its head to the answer.
 const REQUEST_SECS_MAX: u64 = 30;
 /// Sign-ins that are checked at once; each takes tens of MiB and tens of milliseconds on purpose.
@@ -108,7 +114,9 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
             None => Caller::system(),
         };
         let path = parts.uri.path();
-        handle(&shared.state, route, &caller, params, query, path, &raw_body)
+        let nested = Nested::outside();
+        let demand = Demand { route, params, query, path, raw_body: &raw_body, nested };
+        handle(&shared.state, &caller, demand)
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a handler ended without an answer");
@@ -116,29 +124,38 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
     })?
 }
 
-/// The part after sign-in: permission, then what the path names, then the handler.
-fn handle(
-    state: &ArmState,
+/// What a route was asked, after the table found it.
+struct Demand<'a> {
     route: &'static Route,
-    caller: &Caller,
     params: Params,
     query: Query,
-    path: &str,
-    raw_body: &Bytes,
-) -> Result<Reply, ArmError> {
+    path: &'a str,
+    raw_body: &'a [u8],
+    nested: Nested,
+}
+
+/// The part after sign-in: permission, then what the path names, then the handler.
+fn handle(state: &ArmState, caller: &Caller, demand: Demand<'_>) -> Result<Reply, ArmError> {
+    let route = demand.route;
     if let Permission::May(action) = route.permission {
         caller.may(action)?;
     }
+    let body = match (route.is_open(), route.lenient) {
+        (true, _) => Value::Null,
+        (false, false) => parse_body(demand.raw_body)?,
+        (false, true) => parse_lenient(demand.raw_body)?,
+    };
     let mut call = Call {
         state,
         caller,
-        params,
-        query,
-        path,
-        raw_body,
-        body: if route.is_open() { serde_json::Value::Null } else { parse_body(raw_body)? },
+        params: demand.params,
+        query: demand.query,
+        path: demand.path,
+        raw_body: demand.raw_body,
+        body,
         subscription: None,
         group: None,
+        nested: demand.nested,
         now: (state.clock)(),
     };
     if let Some(text) = call.params.find("sub").map(str::to_owned) {
@@ -149,6 +166,69 @@ fn handle(
         return Err(no_group(call.param("group")).into());
     }
     (route.handler)(&call)
+}
+
+fn parse_lenient(bytes: &[u8]) -> Result<Value, ArmError> {
+    let wrong =
+        |what: String| ArmError::bad_body(format!("The request content cannot be read: {what}."));
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+    jsonc::parse(text).map_err(|fault| wrong(fault.to_string()))
+}
+
+/// The route of a request that a deployment makes.
+fn inner_route(method: &Method, path: &str) -> Result<(&'static Route, Params), ArmError> {
+    let segments = Segments::parse(&encoded(path)).map_err(|fault| {
+        ArmError::bad_request(
+            "InvalidTemplate",
+            format!("The id '{}' cannot be used: {fault}.", clip(path)),
+        )
+    })?;
+    match route::find(method, segments.as_slice()) {
+        Found::Route(route, params) if !route.is_open() => Ok((route, params)),
+        Found::OtherMethod => Err(other_method(method)),
+        Found::Route(..) | Found::Nothing => Err(nothing(segments.as_slice())),
+    }
+}
+
+/// What stands in an id, as it stands in an address.
+fn encoded(path: &str) -> String {
+    const KEPT: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
+    utf8_percent_encode(path, KEPT).to_string()
+}
+
+/// Whether a resource can be made here, and by this caller.
+pub(crate) fn may_put(call: &Call<'_>, id: &str) -> Result<(), ArmError> {
+    let (route, _) = inner_route(&Method::PUT, id)?;
+    if let Permission::May(action) = route.permission {
+        call.caller.may(action)?;
+    }
+    Ok(())
+}
+
+/// A request on behalf of the caller of another one: the same as if the client had sent it.
+pub(crate) fn inner(
+    call: &Call<'_>,
+    method: &Method,
+    path: &str,
+    api_version: &str,
+    body: &Value,
+) -> Result<Reply, ArmError> {
+    let depth = call.nested.depth + 1;
+    let left = call.nested.left.get().checked_sub(1).filter(|_| depth <= NESTED_MAX);
+    let Some(left) = left else {
+        let message =
+            "The deployment is too large, or deployments are nested too deeply; split it.";
+        return Err(ArmError::bad_request("InvalidTemplate", message));
+    };
+    call.nested.left.set(left);
+    let (route, params) = inner_route(method, path)?;
+    let query = Query::parse(&format!("api-version={}", encoded(api_version)))?;
+    query.api_version()?;
+    let raw_body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let path = encoded(path);
+    let nested = Nested { depth, left: Rc::clone(&call.nested.left) };
+    let demand = Demand { route, params, query, path: &path, raw_body: &raw_body, nested };
+    handle(call.state, call.caller, demand)
 }
 
 /// Looks up the subscription and the group of the path.

@@ -64,6 +64,12 @@ pub enum Action {
     CancelJob,
     /// Look for new VMs.
     RefreshContainers,
+    /// Deploy a template; each resource in it needs its own permission on top.
+    Deploy,
+    /// Change the tags of any resource.
+    WriteTags,
+    /// Make, change or remove a resource that backups only name: a network, a disk.
+    WriteResource,
     /// Start or stop a VM.
     PowerVm,
     /// Make or change a storage account.
@@ -90,6 +96,9 @@ impl Action {
         Self::Restore,
         Self::CancelJob,
         Self::RefreshContainers,
+        Self::Deploy,
+        Self::WriteTags,
+        Self::WriteResource,
         Self::PowerVm,
         Self::WriteStorageAccount,
         Self::WriteAccess,
@@ -113,6 +122,9 @@ impl Action {
             Self::Restore => "restore",
             Self::CancelJob => "cancel jobs",
             Self::RefreshContainers => "discover virtual machines",
+            Self::Deploy => "deploy templates",
+            Self::WriteTags => "change tags",
+            Self::WriteResource => "create or change resources",
             Self::PowerVm => "start or stop virtual machines",
             Self::WriteStorageAccount => "create or change storage accounts",
             Self::WriteAccess => "say who can sign in and what they may do",
@@ -149,10 +161,13 @@ impl Role {
                 | Action::BackupNow
                 | Action::Restore
                 | Action::CancelJob
+                | Action::Deploy
                 | Action::RefreshContainers => true,
                 Action::WriteGroup
                 | Action::DeleteGroup
                 | Action::DeleteVault
+                | Action::WriteTags
+                | Action::WriteResource
                 | Action::PowerVm
                 | Action::WriteStorageAccount
                 | Action::WriteAccess => false,

@@ -94,6 +94,8 @@ codes! {
         "Create the resource group first, or check its name.";
     ResourceNotFound: NotFound, "Unknown resource",
         "Check the name, the resource group and the subscription.";
+    DeploymentNotFound: NotFound, "Unknown deployment",
+        "List the deployments of the resource group and use one of them.";
     ResourceGroupDeletionBlocked: Conflict, "The resource group is not empty",
         "Delete what is in the resource group first.";
     LocationNotAvailableForResourceType: Invalid, "Unknown region",

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use crate::error::Refusal;
 use crate::id::{ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId};
 use crate::model::{
-    Agenda, AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem,
-    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
+    Agenda, AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem, Record,
+    RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task,
+    Vault, Vm,
 };
 
 /// Why the store did not do what it was asked.
@@ -298,6 +299,29 @@ pub trait Tx {
     fn setting(&mut self, key: &str) -> Result<Option<Setting>, StoreFault>;
     /// Writes a setting; the last write wins.
     fn put_setting(&mut self, row: &Setting) -> Result<(), StoreFault>;
+
+    /// Records of a kind at exactly this scope, by name.
+    fn records(&mut self, kind: RecordKind, scope: &str) -> Result<Vec<Record>, StoreFault>;
+    /// Records of a kind at this scope and at all scopes below it, by scope and name.
+    fn records_below(&mut self, kind: RecordKind, scope: &str) -> Result<Vec<Record>, StoreFault>;
+    /// One record.
+    fn record(
+        &mut self,
+        kind: RecordKind,
+        scope: &str,
+        name: &str,
+    ) -> Result<Option<Record>, StoreFault>;
+    /// Inserts or replaces a record.
+    fn put_record(&mut self, row: &mut Record) -> Result<(), StoreFault>;
+    /// Deletes a record.
+    fn delete_record(
+        &mut self,
+        kind: RecordKind,
+        scope: &str,
+        name: &str,
+    ) -> Result<(), StoreFault>;
+    /// Deletes the records of all kinds at a scope and below it.
+    fn delete_records_below(&mut self, scope: &str) -> Result<(), StoreFault>;
 
     /// Appends to the audit.
     fn put_audit(&mut self, row: &AuditRecord) -> Result<(), StoreFault>;

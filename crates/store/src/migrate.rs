@@ -14,6 +14,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "start", sql: include_str!("../migration/0001_start.sql") },
     Migration { number: 2, name: "agenda", sql: include_str!("../migration/0002_agenda.sql") },
+    Migration { number: 3, name: "record", sql: include_str!("../migration/0003_record.sql") },
 ];
 
 const BOOK: &str = "CREATE TABLE IF NOT EXISTS migration (

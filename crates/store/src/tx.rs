@@ -6,8 +6,8 @@ use coffre_control::id::{
     ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId,
 };
 use coffre_control::model::{
-    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, RecoveryPoint, Region,
-    ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
+    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record, RecordKind,
+    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
 use coffre_control::port::{DueFilter, JobFilter, StoreFault, Tx};
 use jiff::Timestamp;
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::row::{Row, all, delete, fault, number, one, put};
 use crate::table::{
-    agenda, audit, item, job, operation, place, point, policy, principal, setting, vault, vm,
+    agenda, audit, item, job, operation, place, point, policy, principal, record, setting, vault,
+    vm,
 };
 
 type Result<T> = std::result::Result<T, StoreFault>;
@@ -271,6 +272,29 @@ impl Tx for SqliteTx<'_> {
         setting::put(self.connection, row)
     }
 
+    fn records(&mut self, kind: RecordKind, scope: &str) -> Result<Vec<Record>> {
+        all(self.connection, record::ALL, params![kind.name(), scope])
+    }
+    fn records_below(&mut self, kind: RecordKind, scope: &str) -> Result<Vec<Record>> {
+        all(self.connection, record::BELOW, params![kind.name(), scope])
+    }
+    fn record(&mut self, kind: RecordKind, scope: &str, name: &str) -> Result<Option<Record>> {
+        one(self.connection, record::ONE, params![kind.name(), scope, name])
+    }
+    fn put_record(&mut self, row: &mut Record) -> Result<()> {
+        put(self.connection, row)
+    }
+    fn delete_record(&mut self, kind: RecordKind, scope: &str, name: &str) -> Result<()> {
+        delete(self.connection, Record::TABLE, params![kind.name(), scope, name])
+    }
+    fn delete_records_below(&mut self, scope: &str) -> Result<()> {
+        self.connection
+            .prepare_cached(record::DELETE_BELOW)
+            .and_then(|mut statement| statement.execute([scope]))
+            .map_err(|error| fault("delete records", error))?;
+        Ok(())
+    }
+
     fn put_audit(&mut self, row: &AuditRecord) -> Result<()> {
         audit::add(self.connection, row)
     }
@@ -299,6 +323,7 @@ mod tests {
             job::STATEMENTS,
             operation::STATEMENTS,
             principal::STATEMENTS,
+            record::STATEMENTS,
             setting::STATEMENTS,
             audit::STATEMENTS,
         ];

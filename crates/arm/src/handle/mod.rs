@@ -1,5 +1,6 @@
 //! What the routes do: read the request, call a use-case, render the outcome.
 
+pub(crate) mod deployment;
 pub(crate) mod discovery;
 pub(crate) mod group;
 pub(crate) mod item;

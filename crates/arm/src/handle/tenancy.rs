@@ -21,7 +21,7 @@ const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.RecoveryServices", &["vaults", "vaults/backupPolicies", "vaults/backupJobs"]),
     ("Microsoft.Compute", &["virtualMachines"]),
     ("Microsoft.Storage", &["storageAccounts"]),
-    ("Microsoft.Resources", &["resourceGroups", "subscriptions"]),
+    ("Microsoft.Resources", &["resourceGroups", "subscriptions", "deployments"]),
 ];
 
 /// GET /tenants

@@ -16,6 +16,7 @@ struct Content {
     code: &'static str,
     message: String,
     target: Option<String>,
+    details: Vec<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -31,6 +32,7 @@ impl ArmError {
             code,
             message: message.into(),
             target: None,
+            details: Vec::new(),
             headers: Vec::new(),
         }))
     }
@@ -90,6 +92,12 @@ impl ArmError {
         self
     }
 
+    /// Adds the errors that led to this one.
+    pub(crate) fn details(mut self, details: Vec<Value>) -> ArmError {
+        self.0.details = details;
+        self
+    }
+
     /// Adds a header to the answer.
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> ArmError {
         self.0.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -116,6 +124,9 @@ impl ArmError {
         let mut error = json!({ "code": self.0.code, "message": self.0.message });
         if let Some(target) = &self.0.target {
             error["target"] = json!(target);
+        }
+        if !self.0.details.is_empty() {
+            error["details"] = json!(self.0.details);
         }
         error
     }

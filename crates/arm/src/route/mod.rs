@@ -37,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) permission: Permission,
     /// The handler.
     pub(crate) handler: Handler,
+    /// Whether the body is that of a deployment, which is not quite JSON.
+    pub(crate) lenient: bool,
 }
 
 impl Route {
@@ -171,6 +173,7 @@ mod tests {
                 "/backupValidateFeatures",
                 "/checkNameAvailability",
                 "/recoveryPointsRecommendedForMove",
+                "/exportTemplate",
             ];
             let only_looks = looks.iter().any(|end| route.pattern.ends_with(end));
             if changes && !only_looks {

@@ -6,8 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    discovery, group, item, job, oauth, operation, point, policy, protection, restore, storage,
-    tenancy, vault, vault_config, vm,
+    deployment, discovery, group, item, job, oauth, operation, point, policy, protection, restore,
+    storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! sub {
@@ -56,7 +56,7 @@ const fn route(
     permission: Permission,
     handler: Handler,
 ) -> Route {
-    Route { method, pattern, permission, handler }
+    Route { method, pattern, permission, handler, lenient: false }
 }
 
 /// GET that needs no token.
@@ -100,6 +100,11 @@ const fn post(pattern: &'static str, action: Action, handler: Handler) -> Route 
     route(Method::POST, pattern, Permission::May(action), handler)
 }
 
+/// A request whose body holds a template.
+const fn template(method: Method, pattern: &'static str, handler: Handler) -> Route {
+    Route { method, pattern, permission: Permission::May(Action::Deploy), handler, lenient: true }
+}
+
 /// All routes, in the order in which they are tried.
 pub(crate) static ROUTES: &[Route] = &[
     open("/metadata/endpoints", oauth::metadata),
@@ -129,6 +134,93 @@ pub(crate) static ROUTES: &[Route] = &[
     put(group!(""), Action::WriteGroup, group::put),
     patch(group!(""), Action::WriteGroup, group::patch),
     delete(group!(""), Action::DeleteGroup, group::delete),
+    // Deployments.
+    get(sub!("/providers/Microsoft.Resources/deployments"), deployment::list),
+    get(sub!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::show),
+    head(sub!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::exists),
+    template(
+        Method::PUT,
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}"),
+        deployment::put,
+    ),
+    delete(
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}"),
+        Action::Deploy,
+        deployment::delete,
+    ),
+    template(
+        Method::POST,
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
+        deployment::validate,
+    ),
+    post(
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),
+        Action::Deploy,
+        deployment::cancel,
+    ),
+    ask(
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/exportTemplate"),
+        deployment::export,
+    ),
+    get(
+        sub!(
+            "/providers/Microsoft.Resources/deployments/{deployment}/operationStatuses/{operation}"
+        ),
+        deployment::status,
+    ),
+    get(
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/operations"),
+        deployment::operations,
+    ),
+    get(
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/operations/{operation}"),
+        deployment::operation,
+    ),
+    get(sub!("/deployments/{deployment}/operations"), deployment::operations),
+    get(sub!("/deployments/{deployment}/operations/{operation}"), deployment::operation),
+    get(group!("/providers/Microsoft.Resources/deployments"), deployment::list),
+    get(group!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::show),
+    head(group!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::exists),
+    template(
+        Method::PUT,
+        group!("/providers/Microsoft.Resources/deployments/{deployment}"),
+        deployment::put,
+    ),
+    delete(
+        group!("/providers/Microsoft.Resources/deployments/{deployment}"),
+        Action::Deploy,
+        deployment::delete,
+    ),
+    template(
+        Method::POST,
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
+        deployment::validate,
+    ),
+    post(
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),
+        Action::Deploy,
+        deployment::cancel,
+    ),
+    ask(
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/exportTemplate"),
+        deployment::export,
+    ),
+    get(
+        group!(
+            "/providers/Microsoft.Resources/deployments/{deployment}/operationStatuses/{operation}"
+        ),
+        deployment::status,
+    ),
+    get(
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/operations"),
+        deployment::operations,
+    ),
+    get(
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/operations/{operation}"),
+        deployment::operation,
+    ),
+    get(group!("/deployments/{deployment}/operations"), deployment::operations),
+    get(group!("/deployments/{deployment}/operations/{operation}"), deployment::operation),
     // Virtual machines.
     get(sub!("/providers/Microsoft.Compute/virtualMachines"), vm::list_all),
     get(

@@ -299,7 +299,7 @@ fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
     }
 }
 
-fn principal(id: &str, name: &str, kind: PrincipalKind, role: Role) -> Principal {
+pub fn principal(id: &str, name: &str, kind: PrincipalKind, role: Role) -> Principal {
     Principal {
         id: id.parse().expect("a uuid"),
         name: name.to_owned(),

@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod audit;
+pub mod deployment;
 pub mod group;
 pub mod item;
 pub mod job;
@@ -12,6 +13,7 @@ pub mod operation;
 pub mod point;
 pub mod policy;
 pub mod principal;
+pub mod record;
 pub mod region;
 pub mod setting;
 pub mod step;
@@ -22,6 +24,7 @@ pub mod vm;
 
 pub use agenda::{Agenda, Task};
 pub use audit::AuditRecord;
+pub use deployment::{Deployment, DeploymentStep};
 pub use group::ResourceGroup;
 pub use item::{
     BackupHealth, BackupOutcome, DiskSelection, ExpiryBook, HealthDetail, ItemState, LastBackup,
@@ -41,6 +44,7 @@ pub use policy::{
     WeeklyRetention, YearlyRetention,
 };
 pub use principal::{Principal, PrincipalKind};
+pub use record::{Record, RecordKind};
 pub use region::Region;
 pub use setting::Setting;
 pub use step::{

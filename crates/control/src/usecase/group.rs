@@ -115,6 +115,10 @@ pub fn delete_group(
         )
         .about(group.name));
     }
+    tx.delete_records_below(&format!(
+        "/subscriptions/{subscription}/resourceGroups/{}",
+        group.name
+    ))?;
     tx.delete_group(subscription, &group.name)?;
     cx.record(tx, Action::DeleteGroup, format!("resource group {}", group.name))
 }

@@ -18,6 +18,7 @@ pub mod authenticate;
 pub mod backup_now;
 pub mod collection;
 mod default_policy;
+pub mod deployment;
 pub mod enable_protection;
 pub mod expiry;
 mod find;
@@ -43,13 +44,14 @@ pub mod vault;
 pub mod vault_time;
 pub mod vm;
 
+pub use accept::{Accepted, OperationView, get_operation, note_operation};
 pub use access::{
     NewPrincipal, create_principal, hash_password, list_principals, set_roles, set_secret,
 };
-pub use accept::{Accepted, OperationView, get_operation, note_operation};
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
 pub use collection::{due_collections, plan_collection};
+pub use deployment::{delete_deployment, get_deployment, list_deployments, put_deployment};
 pub use enable_protection::{EnableProtection, enable_protection};
 pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
 pub use first_run::{Seed, first_run};

@@ -9,6 +9,7 @@ pub(crate) mod place;
 pub(crate) mod point;
 pub(crate) mod policy;
 pub(crate) mod principal;
+pub(crate) mod record;
 pub(crate) mod setting;
 pub(crate) mod vault;
 pub(crate) mod vm;
