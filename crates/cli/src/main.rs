@@ -2,6 +2,7 @@
 
 mod az_setup;
 mod client;
+mod extension;
 mod local;
 mod say;
 mod serve;
@@ -69,6 +70,9 @@ enum Command {
     /// Images of disks in a store, with no service: backup, restore, list, verify, delete.
     #[command(subcommand)]
     Image(local::ImageVerb),
+    /// The extension that runs inside machines: key, package, verify.
+    #[command(subcommand)]
+    Extension(extension::ExtensionVerb),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +102,7 @@ fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
         Command::Recoverypoint(verb) => client::run(verb, format),
         Command::Restore(verb) => client::run(verb, format),
         Command::Image(verb) => verb.run(format),
+        Command::Extension(verb) => extension::run(verb, format),
     }
 }
 
