@@ -88,6 +88,8 @@ fn writers_collectors_and_readers_do_not_hurt_each_other() {
     let working = AtomicBool::new(true);
     // Nothing is spared, as if every clock were wrong: only the order of operations protects the writers.
     let options = CollectOptions {
+        // The clock is far ahead, and the writers are alive.
+        abandon_older_ms: u64::MAX,
         spare_younger_ms: 0,
         repack_below_percent: 80,
         ..CollectOptions::at(i64::MAX / 2)
