@@ -8,11 +8,13 @@ use std::io;
 use std::sync::Arc;
 
 mod direct;
+mod faulty;
 mod folder;
 mod memory;
 mod name;
 mod probe;
 
+pub use faulty::{Call, Fault, FaultyBucket, Verb};
 pub use folder::FolderBucket;
 pub use memory::MemoryBucket;
 pub use name::{KEY_BYTES_MAX, check_key, check_prefix};
@@ -133,6 +135,32 @@ pub trait Bucket: Send + Sync + Debug {
     /// # Errors
     /// If the store refuses or cannot tell.
     fn delete(&self, key: &str) -> Result<(), BucketError>;
+}
+
+impl<B: Bucket + ?Sized> Bucket for Arc<B> {
+    fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError> {
+        (**self).create(key, data)
+    }
+
+    fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
+        (**self).get(key)
+    }
+
+    fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {
+        (**self).get_range(key, offset, length)
+    }
+
+    fn size(&self, key: &str) -> Result<Option<u64>, BucketError> {
+        (**self).size(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
+        (**self).list(prefix)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), BucketError> {
+        (**self).delete(key)
+    }
 }
 
 /// Opens the store at an address: `file:///absolute/folder` or `memory:` (for tests; gone with the process). A folder

@@ -1,12 +1,18 @@
 //! The stores at hand keep the contract; the probe knows those that do not.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use coffre_vault::bucket::{
-    self, Bucket, BucketError, Created, FolderBucket, MemoryBucket, Object,
+    self, Bucket, BucketError, Call, Created, Fault, FaultyBucket, FolderBucket, MemoryBucket,
+    Object,
 };
 
+use coffre_vault::{NoProgress, VaultError, VerifyScope};
+
 use crate::contract::contract;
+use crate::support::{Image, backup, mixed_image, new_vault, open_through, restore};
 
 #[test]
 fn the_memory_store_keeps_the_contract() {
@@ -101,4 +107,76 @@ fn addresses_are_understood_or_refused_with_the_reason() {
     assert!(matches!(bucket::open("file://relative"), Err(BucketError::BadUrl { .. })));
     assert!(matches!(bucket::open("ftp://host"), Err(BucketError::BadUrl { .. })));
     assert!(bucket::open("file:///no/such/parent/anywhere").is_err());
+}
+
+#[test]
+fn a_slow_store_keeps_the_contract() {
+    let slow = FaultyBucket::new(MemoryBucket::new(), |call| {
+        call.number.is_multiple_of(7).then_some(Fault::Delay(Duration::from_micros(200)))
+    });
+    contract(&slow);
+    assert!(slow.calls() > 50);
+}
+
+#[test]
+fn faults_are_what_they_say() {
+    let plan = Arc::new(Mutex::new(None));
+    let planned = Arc::clone(&plan);
+    let store = FaultyBucket::new(MemoryBucket::new(), move |_| planned.lock().unwrap().take());
+    let next = |fault| *plan.lock().unwrap() = Some(fault);
+    next(Fault::Before);
+    assert!(store.create("a", b"12345678").is_err());
+    assert_eq!(store.inner().size("a").unwrap(), None);
+    next(Fault::After);
+    assert!(store.create("a", b"12345678").is_err());
+    assert_eq!(store.inner().size("a").unwrap(), Some(8));
+    next(Fault::Partial);
+    assert_eq!(store.get("a").unwrap(), b"1234");
+    assert_eq!(store.get("a").unwrap(), b"12345678");
+    next(Fault::Partial);
+    assert!(store.get_range("a", 0, 8).is_err(), "never shorter than asked");
+    assert_eq!(store.list("").unwrap().len(), 1);
+    store.create("b", b"").unwrap();
+    next(Fault::Stale);
+    assert_eq!(store.list("").unwrap().len(), 1);
+    assert_eq!(store.list("").unwrap().len(), 2);
+}
+
+/// Backups through a store that fails often, repeated until they are done: nothing acknowledged is lost.
+#[test]
+fn a_store_that_fails_often_loses_nothing() {
+    for seed in 0..12u64 {
+        let (bucket, _) = new_vault();
+        let dice = AtomicU64::new(seed * 1_000_003 + 17);
+        let plan = move |_: Call<'_>| {
+            let throw = dice.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            let throw = (throw ^ (throw >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
+            match throw % 100 {
+                0..2 => Some(Fault::Before),
+                2..4 => Some(Fault::After),
+                4..6 => Some(Fault::Partial),
+                _ => None,
+            }
+        };
+        let faulty = Arc::new(FaultyBucket::new(Arc::clone(&bucket), plan));
+        let mut kept = Vec::new();
+        for n in 1..=3u64 {
+            let image = Image::new(mixed_image(seed * 10 + n, 12, 0));
+            let id = uuid::Uuid::from_u128(n.into());
+            // As the engine does: again under the same id, from an open vault or a new one.
+            let done = (0..200).any(|_| {
+                let opened = open_through(Arc::clone(&faulty) as Arc<dyn Bucket>);
+                let outcome = opened.and_then(|vault| backup(&vault, id, &image, None));
+                matches!(outcome, Ok(_) | Err(VaultError::AlreadyCommitted(_)))
+            });
+            assert!(done, "seed {seed}: never done in 200 attempts");
+            kept.push((id, image.data));
+        }
+        let vault = open_through(bucket as Arc<dyn Bucket>).unwrap();
+        for (id, data) in kept {
+            assert!(restore(&vault, id).unwrap() == data, "seed {seed}");
+        }
+        let report = vault.verify(VerifyScope::All, &NoProgress).unwrap();
+        assert_eq!(report.damage, [], "seed {seed}");
+    }
 }
