@@ -162,6 +162,8 @@ codes! {
         "Wait for the job named in the message, or cancel it.";
     UserErrorDeleteBackupItemOnImmutableItem: Forbidden, "The vault is immutable",
         "Stop protection and keep the data; it is removed when its time has come.";
+    UserErrorRetentionReductionOnImmutableVault: Forbidden, "The vault is immutable",
+        "Keep at least what the policy keeps now; more is allowed.";
     BMSUserErrorInvalidRecoveryPointExpiryTime: Invalid, "The retention date cannot be used",
         "Use a date in the future, at most 99 years away.";
 

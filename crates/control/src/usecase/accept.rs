@@ -41,7 +41,17 @@ pub(crate) fn accept(
     end: OperationEnd,
     scope: &str,
 ) -> Result<Accepted, Refusal> {
-    let mut job = job::create(new, cx.now);
+    accept_job(tx, cx, job::create(new, cx.now), end, scope)
+}
+
+/// Stores a job that was made already, and its operation.
+pub(crate) fn accept_job(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    mut job: Job,
+    end: OperationEnd,
+    scope: &str,
+) -> Result<Accepted, Refusal> {
     tx.put_job(&mut job)?;
     let mut operation = Operation {
         id: cx.id::<OperationId>(),

@@ -30,7 +30,7 @@ pub fn backup_now(
     cx.may(Action::BackupNow)?;
     let item = find::item(tx, id)?;
     refuse_deleted(&item)?;
-    if item.state == ItemState::Stopped {
+    if matches!(item.state, ItemState::Stopped | ItemState::Suspended) {
         return Err(Refusal::new(
             ErrorCode::BMSUserErrorProtectionStopped,
             format!(

@@ -3,6 +3,7 @@
 
 use super::accept::{Accepted, accept};
 use super::plan::{Timetables, plan_backup, plan_expiry};
+use super::reduction::check_reduction;
 use super::{find, vm};
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::id::{VaultId, VmId, number_of};
 use crate::job::NewJob;
 use crate::model::{
-    BackupHealth, DiskSelection, ExpiryBook, ItemState, JobKind, OperationEnd, Policy,
+    BackupHealth, DiskSelection, ExpiryBook, ItemState, JobKind, OperationEnd, Policy, PolicyKind,
     ProtectedItem, Vault, Vm,
 };
 use crate::port::Tx;
@@ -154,8 +155,37 @@ fn change(
         let first = item.last_point.is_none();
         item.state = if first { ItemState::IrPending } else { ItemState::Protected };
     }
+    if let Some(old) = item.policy.clone() {
+        if !old.eq_ignore_ascii_case(&policy.name) {
+            check_no_way_back(tx, vault, &old, policy)?;
+        }
+    }
     item.policy = Some(policy.name.clone());
     Ok(item)
+}
+
+/// Another policy must not keep points less long in an immutable vault, nor lead back from an
+/// Enhanced policy to a Standard one.
+fn check_no_way_back(
+    tx: &mut dyn Tx,
+    vault: &Vault,
+    old: &str,
+    policy: &Policy,
+) -> Result<(), Refusal> {
+    let Some(old) = tx.policy(vault.id, old)? else { return Ok(()) };
+    check_reduction(vault, &old, policy)?;
+    if old.kind == PolicyKind::Enhanced && policy.kind == PolicyKind::Standard {
+        return Err(Refusal::new(
+            ErrorCode::BMSUserErrorInvalidPolicyInput,
+            format!(
+                "An item under an Enhanced policy ('{}') cannot go back to a Standard one ('{}'). \
+                 Choose an Enhanced policy.",
+                old.name, policy.name
+            ),
+        )
+        .about("policyId"));
+    }
+    Ok(())
 }
 
 /// Refuses when the item was deleted and could be brought back.

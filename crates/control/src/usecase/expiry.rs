@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::collection::collect_soon;
 use super::find;
-use super::plan::plan_expiry;
+use super::plan::{later, plan_expiry};
 use crate::error::Refusal;
 use crate::id::{ItemId, PointId};
 use crate::model::{
@@ -290,8 +290,4 @@ fn next_look(
     // The brake holds some back until its day is over.
     let day = item.expiry.day.unwrap_or(time.now);
     Some(first.max(later(day, DAY)))
-}
-
-fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
-    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::expiry::settle_points;
-use super::find;
+use super::expiry::rules_of;
 use super::plan::plan_expiry;
 use super::vault_time::vault_clock;
 use crate::error::{ErrorCode, Refusal};
@@ -15,6 +14,7 @@ use crate::model::{
     VmSnapshot,
 };
 use crate::port::Tx;
+use crate::retention::judge;
 
 /// Writes what follows from a job's step from `before` to `after`, in the same transaction.
 pub(crate) fn follow(
@@ -118,13 +118,27 @@ fn add_point(
         validated: true,
         etag: 0,
     };
+    judge_alone(tx, &item, &mut point)?;
     tx.put_point(&mut point)?;
     item.last_point = Some(LastPoint { id, time: point.time });
     tx.put_item(&mut item)?;
-    // The points that were there may have lost a tag to the new one.
-    let vault = find::vault(tx, item.vault)?;
-    settle_points(tx, &vault, &item)?;
+    // The points that were there may have lost a tag to the new one: they are looked at next.
     plan_expiry(tx, &item, Some(Timestamp::MIN))
+}
+
+/// What the newest point is kept by: nothing later can take a tag from it yet.
+fn judge_alone(
+    tx: &mut dyn Tx,
+    item: &ProtectedItem,
+    point: &mut RecoveryPoint,
+) -> Result<(), Refusal> {
+    let rules = rules_of(tx, item)?;
+    for verdict in judge(rules.as_ref(), &[point.entry()]) {
+        point.expires = verdict.expires;
+        point.rule = verdict.rule().name().to_owned();
+        point.tags = verdict.tags;
+    }
+    Ok(())
 }
 
 /// A wall clock that is behind must not make a point old before its time.

@@ -8,7 +8,8 @@
 //! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
-//! [`mod@storage_account`], [`mod@access`]. For the service: [`mod@job_work`], [`mod@record_vms`],
+//! [`mod@storage_account`], [`mod@access`], [`mod@delete_point`], [`mod@retry_job`],
+//! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`]. For the service: [`mod@job_work`], [`mod@record_vms`],
 //! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
 //! [`mod@expiry`], [`mod@collection`], [`mod@vault_time`].
 
@@ -17,7 +18,9 @@ pub mod access;
 pub mod authenticate;
 pub mod backup_now;
 pub mod collection;
+pub mod cost;
 mod default_policy;
+pub mod delete_point;
 pub mod deployment;
 pub mod enable_protection;
 pub mod expiry;
@@ -35,9 +38,12 @@ pub mod point;
 pub mod policy;
 mod policy_rules;
 pub mod record_vms;
+pub mod reduction;
 pub mod restore;
+pub mod retry_job;
 pub mod run_schedule;
 pub mod settings;
+pub mod simulate_policy;
 pub mod stop_protection;
 pub mod storage_account;
 pub mod vault;
@@ -51,6 +57,8 @@ pub use access::{
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
 pub use collection::{due_collections, plan_collection};
+pub use cost::{Band, DiskUse, InstanceCost, SizeBasis, cost_report, instance_bytes};
+pub use delete_point::{delete_recovery_point, undelete_recovery_point};
 pub use deployment::{delete_deployment, get_deployment, list_deployments, put_deployment};
 pub use enable_protection::{EnableProtection, enable_protection};
 pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
@@ -68,9 +76,11 @@ pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};
 pub use record_vms::{Discovered, DiscoveredVm, Discovery, record_hypervisor_away, record_vms};
 pub use restore::{Restore, RestoreWish, restore};
+pub use retry_job::{is_retriable, retry_job};
 pub use run_schedule::{Budget, Ticked, next_scheduled, run_schedule};
+pub use simulate_policy::{Run, Simulate, Simulation, simulate_policy};
 pub use stop_protection::{
-    delete_backup_data, purge_deleted_items, stop_protection, undelete_item,
+    delete_backup_data, purge_deleted_items, stop_protection, suspend_protection, undelete_item,
 };
 pub use storage_account::{get_storage_account, list_storage_accounts, put_storage_account};
 pub use vault::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::find;
-use crate::error::{ErrorCode, Refusal};
+use crate::error::Refusal;
 use crate::id::{ItemId, VaultId};
 use crate::model::{Agenda, Policy, ProtectedItem, Task};
 use crate::port::Tx;
@@ -35,7 +35,10 @@ impl Timetables {
         let key = (vault, name.to_ascii_lowercase());
         if !self.known.contains_key(&key) {
             let found = match tx.policy(vault, name)? {
-                Some(policy) => Some((timetable(&policy)?, tx.count_items_of_policy(vault, name)?)),
+                Some(policy) => match timetable(&policy) {
+                    Some(table) => Some((table, tx.count_items_of_policy(vault, name)?)),
+                    None => None,
+                },
                 None => None,
             };
             self.known.insert(key.clone(), found);
@@ -44,15 +47,12 @@ impl Timetables {
     }
 }
 
-/// The timetable of a stored policy.
-pub(crate) fn timetable(policy: &Policy) -> Result<Timetable, Refusal> {
-    Timetable::of(policy).map_err(|unknown| {
-        Refusal::new(
-            ErrorCode::BMSUserErrorInvalidPolicyInput,
-            format!("Policy '{}' cannot run: {unknown}.", policy.name),
-        )
-        .about("timeZone")
-    })
+/// The timetable of a stored policy. Earlier versions took any name for a zone: backups of such a
+/// policy go by UTC, since a backup at another hour is better than none.
+fn timetable(policy: &Policy) -> Option<Timetable> {
+    Timetable::of(policy)
+        .or_else(|_| Timetable::new(policy.schedule.clone(), "UTC", policy.daylight_saving))
+        .ok()
 }
 
 /// Writes when an item is backed up next: at the first slot after `now`, or never.
@@ -117,6 +117,10 @@ pub(crate) fn plan_expiry(
         host: String::new(),
     })?;
     Ok(())
+}
+
+pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Plans all items of a policy anew, and has their points looked at soon.

@@ -1,6 +1,7 @@
 //! Backup policies: list, get, put, delete.
 
 use super::plan::plan_policy;
+use super::reduction::check_reduction;
 use super::{Written, find, names, policy_rules};
 use crate::authz::Action;
 use crate::cx::Cx;
@@ -73,7 +74,9 @@ pub fn get_policy(
     Ok(view(policy, &items))
 }
 
-/// Makes or replaces a policy. Items under it follow the new rules from the next backup on.
+/// Makes or replaces a policy. Items under it follow the new rules at once, and so do the points
+/// that they have: a point that a shorter policy ends is put aside first, and can be brought back
+/// while the vault keeps deleted data.
 pub fn put_policy(
     tx: &mut dyn Tx,
     cx: &Cx<'_>,
@@ -89,9 +92,22 @@ pub fn put_policy(
         keep_enhanced(old, &input)?;
     }
     let written = if old.is_some() { Written::Updated } else { Written::Created };
-    let mut policy = Policy {
-        vault: vault.id,
-        name: old.as_ref().map_or(input.name, |old| old.name.clone()),
+    let mut policy = stored(vault.id, input, old.as_ref());
+    if let Some(old) = &old {
+        check_reduction(&vault, old, &policy)?;
+    }
+    tx.put_policy(&mut policy)?;
+    plan_policy(tx, &policy, cx.now)?;
+    cx.record(tx, Action::WritePolicy, target(&policy.name, &vault))?;
+    let items = tx.items(vault.id)?;
+    Ok((view(policy, &items), written))
+}
+
+/// The row of a policy, new or in the place of an old one.
+pub(crate) fn stored(vault: VaultId, input: PutPolicy, old: Option<&Policy>) -> Policy {
+    Policy {
+        vault,
+        name: old.map_or(input.name, |old| old.name.clone()),
         kind: input.kind,
         schedule: input.schedule,
         retention: input.retention,
@@ -102,12 +118,7 @@ pub fn put_policy(
         daylight_saving: input.daylight_saving,
         short_retention: input.short_retention,
         etag: old.map_or(0, |old| old.etag),
-    };
-    tx.put_policy(&mut policy)?;
-    plan_policy(tx, &policy, cx.now)?;
-    cx.record(tx, Action::WritePolicy, target(&policy.name, &vault))?;
-    let items = tx.items(vault.id)?;
-    Ok((view(policy, &items), written))
+    }
 }
 
 /// Deletes a policy that no item is under.

@@ -38,6 +38,37 @@ pub fn stop_protection(
     Ok((item, accepted))
 }
 
+/// Stops protection in an immutable vault; the points go when their policy says so.
+pub fn suspend_protection(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: ItemId,
+    scope: &str,
+) -> Result<(ProtectedItem, Accepted), Refusal> {
+    cx.may(Action::StopProtection)?;
+    let mut item = find::item(tx, id)?;
+    refuse_deleted(&item)?;
+    let vault = find::vault(tx, item.vault)?;
+    if vault.immutability == Immutability::Disabled {
+        return Err(Refusal::new(
+            ErrorCode::InvalidParameter,
+            format!(
+                "Points of '{}' can be kept as their policy says only in an immutable vault, and \
+                 '{}' is none. Stop protection and keep the data, or switch immutability on.",
+                item.vm_name, vault.name
+            ),
+        )
+        .about("protectionState"));
+    }
+    find::no_running_job(tx, &item)?;
+    item.state = ItemState::Suspended;
+    tx.put_item(&mut item)?;
+    plan_anew(tx, cx, &item)?;
+    let accepted = finish(tx, cx, &item, JobKind::DisableBackup, scope)?;
+    cx.record(tx, Action::StopProtection, item.vm_name.clone())?;
+    Ok((item, accepted))
+}
+
 /// Stops protection and deletes the recovery points: softly when the vault says so, else for
 /// good. An item without points is gone at once.
 pub fn delete_backup_data(

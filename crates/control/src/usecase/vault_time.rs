@@ -1,5 +1,7 @@
 //! Vault time: the time that deletion goes by, as the store remembers it.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
@@ -9,6 +11,12 @@ use crate::retention::clock::{Reading, VaultClock};
 
 /// Key of the setting that holds it.
 const KEY: &str = "vault.clock";
+
+/// Key of the setting that holds what a person said of the wall clock.
+const CONFIRMED: &str = "vault.clock.confirmed";
+
+/// What a person said of the wall clock holds for so long.
+const CONFIRMED_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// Vault time as it was last; none before the first reading.
 pub fn vault_clock(tx: &mut dyn Tx) -> Result<Option<VaultClock>, Refusal> {
@@ -24,6 +32,7 @@ pub fn vault_clock(tx: &mut dyn Tx) -> Result<Option<VaultClock>, Refusal> {
 /// Takes a reading of the machine's clocks.
 pub fn advance_vault_clock(tx: &mut dyn Tx, reading: Reading) -> Result<VaultClock, Refusal> {
     let clock = match vault_clock(tx)? {
+        Some(clock) if is_confirmed(tx, reading)? => clock.confirm(reading),
         Some(clock) => clock.advance(reading),
         None => VaultClock::start(reading),
     };
@@ -32,20 +41,22 @@ pub fn advance_vault_clock(tx: &mut dyn Tx, reading: Reading) -> Result<VaultClo
 }
 
 /// A person says that the wall clock is right, after vault time stopped because nobody could vouch
-/// for it.
-pub fn confirm_vault_clock(
-    tx: &mut dyn Tx,
-    cx: &Cx<'_>,
-    reading: Reading,
-) -> Result<VaultClock, Refusal> {
+/// for it. It holds from the next reading on, if the clock then still shows about the same.
+pub fn confirm_vault_clock(tx: &mut dyn Tx, cx: &Cx<'_>) -> Result<Timestamp, Refusal> {
     cx.may(Action::DeleteBackupData)?;
-    let clock = match vault_clock(tx)? {
-        Some(clock) => clock.confirm(reading),
-        None => VaultClock::start(reading),
+    tx.put_setting(&Setting { key: CONFIRMED.to_owned(), value: cx.now.to_string() })?;
+    cx.record(tx, Action::DeleteBackupData, format!("vault time confirmed at {:.0}", cx.now))?;
+    Ok(cx.now)
+}
+
+/// Whether somebody said of about this time that it is right. What was said counts once.
+fn is_confirmed(tx: &mut dyn Tx, reading: Reading) -> Result<bool, Refusal> {
+    let Some(setting) = tx.setting(CONFIRMED)?.filter(|setting| !setting.value.is_empty()) else {
+        return Ok(false);
     };
-    store(tx, &clock)?;
-    cx.record(tx, Action::DeleteBackupData, format!("vault time set to {:.0}", clock.time))?;
-    Ok(clock)
+    tx.put_setting(&Setting { key: CONFIRMED.to_owned(), value: String::new() })?;
+    let said: Option<Timestamp> = setting.value.parse().ok();
+    Ok(said.is_some_and(|said| reading.wall.duration_since(said).abs() <= CONFIRMED_FOR))
 }
 
 fn store(tx: &mut dyn Tx, clock: &VaultClock) -> Result<(), Refusal> {

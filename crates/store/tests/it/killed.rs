@@ -21,10 +21,13 @@ use uuid::Uuid;
 
 use crate::scene::{Scene, facts_of, vm};
 
+/// How many jobs: `COFFRE_KILLED_JOBS`, or 40.
+fn job_count() -> u64 {
+    std::env::var("COFFRE_KILLED_JOBS").map_or(40, |text| text.parse().unwrap())
+}
+
 /// Set for the child: the folder of its database and its effects.
 const WORK_IN: &str = "COFFRE_STORE_TEST_WORK_IN";
-const JOBS: u128 = 40;
-const KILLS: u64 = 24;
 const TTL: Duration = Duration::from_secs(30);
 
 #[test]
@@ -34,10 +37,13 @@ fn every_job_ends_once_however_often_its_worker_is_killed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let jobs = prepare(folder.path());
-    for kill in 0..KILLS {
+    // So many effects to a life that a few dozen lives are not enough for all jobs.
+    let lives = 24;
+    let life = job_count() / 20;
+    for kill in 0..lives {
         let effects = count_of_effects(folder.path());
         let mut child = start(folder.path());
-        wait_for_effects(folder.path(), &mut child, effects + 1 + kill % 6);
+        wait_for_effects(folder.path(), &mut child, effects + 1 + kill % 6 * life);
         // The end of the child may come first; then there is nothing to kill.
         let _ = child.kill();
         child.wait().unwrap();
@@ -66,7 +72,7 @@ fn start(folder: &Path) -> Child {
 fn wait_for_effects(folder: &Path, child: &mut Child, wanted: u64) {
     let begun = Instant::now();
     while count_of_effects(folder) < wanted && child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the child does nothing");
+        assert!(begun.elapsed() < Duration::from_secs(300), "the child does nothing");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -83,19 +89,23 @@ fn count_effect(folder: &Path) {
     file.write_all(b".").unwrap();
 }
 
-/// As many items as jobs, each with a backup in the queue.
+/// As many items as jobs, each with a scheduled backup in the queue, for one slot.
 fn prepare(folder: &Path) -> Vec<Job> {
     let scene = Scene::on(Box::new(open(folder)));
-    scene.now.set(Timestamp::now());
-    let machines: Vec<_> = (0..JOBS).map(|at| vm(1000 + at, &format!("vm{at}"))).collect();
-    scene.act(|tx, cx| record_vms(tx, scene.discovery("local", &machines), cx.now)).unwrap();
+    let now = Timestamp::now();
+    scene.now.set(now - SignedDuration::from_hours(48));
+    let count = u128::from(job_count());
+    let machines: Vec<_> = (0..count).map(|at| vm(1000 + at, &format!("vm{at}"))).collect();
+    let found = scene.discovery("local", &machines);
+    scene.act(|tx, cx| record_vms(tx, found, cx.now)).unwrap();
     let vault = scene.vault("shop", "local");
-    (0..JOBS)
-        .map(|at| {
-            let item = scene.protect(vault.id, 1000 + at).unwrap();
-            scene.backup(item.id).unwrap()
-        })
-        .collect()
+    let items: Vec<_> =
+        (0..count).map(|at| scene.protect(vault.id, 1000 + at).unwrap().id).collect();
+    scene.now.set(now);
+    let budget = Budget { per_hypervisor: 10_000, per_store: 10_000, batch: 10_000 };
+    assert_eq!(scene.tick(budget).started, items.len());
+    let running = |item| scene.as_service(|tx, _| Ok(tx.running_job(item)?)).unwrap();
+    items.into_iter().map(running).collect()
 }
 
 fn cancel_some(folder: &Path, jobs: &[Job], kill: u64) {
@@ -219,6 +229,7 @@ fn check(folder: &Path, jobs: &[Job]) {
         let made = job.state == JobState::Completed;
         assert_eq!(place.join("point").exists(), made, "{}: {:?}", job.name, job.state);
         assert_eq!(points.len(), usize::from(made), "{}: {:?}", job.name, job.state);
+        assert!(points.iter().all(|point| point.slot.is_some() && point.slot == job.slot));
         assert!(job.state.is_ended() && job.lease.is_none() && job.ended.is_some());
         *ends.entry(job.status().azure()).or_insert(0) += 1;
         // One that stumbles is leased twice by right.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, helpers among them")]
 
+mod cost;
 mod file;
 mod frozen;
 mod guards;
@@ -12,3 +13,4 @@ mod port;
 mod scene;
 mod schedule;
 mod threads;
+mod year;
