@@ -95,6 +95,7 @@ pub(crate) enum ImageVerb {
     ///   ...
     ///   umount /mnt/files; losetup --detach /dev/loop0; umount /mnt/point
     ///
+    /// A read that meets damage fails, and the exit status is 3 in the end.
     /// Not root? Then the package fuse3 is needed, and --allow-other for others to look in.
     #[command(verbatim_doc_comment)]
     Mount {
@@ -164,7 +165,7 @@ impl ImageVerb {
             ImageVerb::Mount { store, point, name, allow_other, dir } => {
                 let vault = store.open()?;
                 let point = find(&vault, &point, name.as_deref())?;
-                mount::run(&vault, &point, &dir, allow_other, format)?;
+                return mount::run(&vault, &point, &dir, allow_other, format);
             }
             ImageVerb::Delete { store, point } => {
                 store.open()?.delete_point(point).context("delete the recovery point")?;

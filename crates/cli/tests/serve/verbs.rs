@@ -80,6 +80,16 @@ fn a_mounted_point_is_the_disk_and_the_file_system_inside_reads() {
     assert!(std::fs::read(&copy).unwrap() == std::fs::read(&image).unwrap());
     assert_eq!(mounted.end(), Some(0));
     assert!(!disk.exists(), "it is unmounted");
+
+    // Damage fails the read that meets it, and is told in the end.
+    let pack = crate::image::largest_file(&store.path("store/packs"));
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    let mut mounted = Mounted::new(&store, &folder, &["--name", "web"]);
+    assert!(std::fs::read(&disk).is_err());
+    assert_eq!(mounted.end(), Some(3));
 }
 
 #[test]

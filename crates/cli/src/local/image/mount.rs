@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::Command;
-use std::sync::mpsc;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use coffre_vault::{DiskReader, PointInfo, Vault};
+use coffre_vault::{DiskReader, PointInfo, Vault, VaultError};
 use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
     KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
@@ -17,6 +18,7 @@ use rustix::mount::UnmountFlags;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::local::EXIT_DAMAGE;
 use crate::say::{self, Format};
 
 /// A point never changes: the kernel may believe what it was told.
@@ -34,15 +36,16 @@ enum Event {
     Ended(std::io::Result<()>),
 }
 
-/// Mounts a point and stays until it is unmounted.
+/// Mounts a point and stays until it is unmounted. The exit status tells of damage that a reader met.
 pub(super) fn run(
     vault: &Vault,
     point: &PointInfo,
     folder: &Path,
     allow_other: bool,
     format: Format,
-) -> anyhow::Result<()> {
-    let point_fs = PointFs::open(vault, point)?;
+) -> anyhow::Result<ExitCode> {
+    let point_fs = PointFs::open(vault, point, allow_other)?;
+    let damaged = Arc::clone(&point_fs.damaged);
     let disks: Vec<_> = point_fs.files.iter().map(|file| file.name.clone()).collect();
     let (tell, told) = mpsc::channel();
     // Before the mount, so that no signal can end us without an unmount.
@@ -65,7 +68,11 @@ pub(super) fn run(
     }
     loop {
         match told.recv().context("wait for the end of the mount")? {
-            Event::Ended(result) => return result.context("serve the mounted point"),
+            Event::Ended(result) => {
+                result.context("serve the mounted point")?;
+                let damaged = damaged.load(Ordering::Relaxed);
+                return Ok(if damaged { ExitCode::from(EXIT_DAMAGE) } else { ExitCode::SUCCESS });
+            }
             Event::Stop => match unmount(folder) {
                 Ok(()) => {}
                 Err(error) => say::note(&format!(
@@ -119,10 +126,14 @@ struct PointFs {
     files: Vec<DiskFile>,
     time: SystemTime,
     owner: (u32, u32),
+    /// Readable for everybody, as far as the kernel asks.
+    for_all: bool,
+    /// A read met damage.
+    damaged: Arc<AtomicBool>,
 }
 
 impl PointFs {
-    fn open(vault: &Vault, point: &PointInfo) -> anyhow::Result<Self> {
+    fn open(vault: &Vault, point: &PointInfo, for_all: bool) -> anyhow::Result<Self> {
         let mut files: Vec<DiskFile> = Vec::new();
         for (number, disk) in point.disks.iter().enumerate() {
             let reader = vault.disk(point.id, &disk.key).with_context(|| {
@@ -136,12 +147,42 @@ impl PointFs {
         }
         let since = Duration::from_millis(u64::try_from(point.time_unix_ms).unwrap_or(0));
         let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-        Ok(Self { files, time: SystemTime::UNIX_EPOCH + since, owner })
+        let (time, damaged) = (SystemTime::UNIX_EPOCH + since, Arc::default());
+        Ok(Self { files, time, owner, for_all, damaged })
     }
 
     fn file(&self, inode: INodeNo) -> Option<&DiskFile> {
         let number = u64::from(inode).checked_sub(2)?;
         self.files.get(usize::try_from(number).ok()?)
+    }
+
+    /// Says what failed, once for each read that met it, and gives the reader an I/O error.
+    fn failed(&self, file: &DiskFile, offset: u64, error: VaultError) -> Errno {
+        self.damaged.fetch_or(error.is_damage(), Ordering::Relaxed);
+        let error = anyhow::Error::from(error);
+        say::note(&format!("coffre: read {} at byte {offset}: {error:#}", file.name));
+        Errno::EIO
+    }
+
+    /// Where data or a hole begins at or after an offset.
+    fn seek(&self, file: &DiskFile, offset: u64, whence: i32) -> Result<u64, Errno> {
+        let size = file.reader.size_bytes();
+        let next = |at| file.reader.next_data(at).map_err(|error| self.failed(file, at, error));
+        match whence {
+            _ if offset >= size => Err(Errno::ENXIO),
+            libc::SEEK_DATA => Ok(next(offset)?.ok_or(Errno::ENXIO)?.offset),
+            libc::SEEK_HOLE => {
+                let mut at = offset;
+                while let Some(extent) = next(at)?.filter(|extent| extent.offset == at) {
+                    at = extent.end();
+                    if at >= size {
+                        break;
+                    }
+                }
+                Ok(at)
+            }
+            _ => Err(Errno::EINVAL),
+        }
     }
 
     fn attributes(&self, inode: INodeNo) -> Option<FileAttr> {
@@ -150,6 +191,7 @@ impl PointFs {
             None if inode == INodeNo::ROOT => (FileType::Directory, 0, 0o500, 2),
             None => return None,
         };
+        let perm = if self.for_all { perm | perm >> 3 | perm >> 6 } else { perm };
         Some(FileAttr {
             ino: inode,
             size,
@@ -178,13 +220,6 @@ fn file_name(key: &str, number: usize) -> String {
     } else {
         format!("disk-{number}.raw")
     }
-}
-
-/// Says what failed, once for each read that met it, and gives the reader an I/O error.
-fn failed(file: &DiskFile, offset: u64, error: coffre_vault::VaultError) -> Errno {
-    let error = anyhow::Error::from(error);
-    say::note(&format!("coffre: read {} at byte {offset}: {error:#}", file.name));
-    Errno::EIO
 }
 
 impl Filesystem for PointFs {
@@ -236,7 +271,7 @@ impl Filesystem for PointFs {
         let mut buffer = vec![0; usize::try_from(length).expect("at most what was asked for")];
         match file.reader.read_at(offset, &mut buffer) {
             Ok(()) => reply.data(&buffer),
-            Err(error) => reply.error(failed(file, offset, error)),
+            Err(error) => reply.error(self.failed(file, offset, error)),
         }
     }
 
@@ -275,30 +310,10 @@ impl Filesystem for PointFs {
     ) {
         let Some(file) = self.file(inode) else { return reply.error(Errno::EISDIR) };
         let found = u64::try_from(offset).map_err(|_| Errno::EINVAL);
-        match found.and_then(|offset| seek(file, offset, whence)) {
+        match found.and_then(|offset| self.seek(file, offset, whence)) {
             Ok(found) => reply.offset(i64::try_from(found).unwrap_or(i64::MAX)),
             Err(error) => reply.error(error),
         }
-    }
-}
-
-fn seek(file: &DiskFile, offset: u64, whence: i32) -> Result<u64, Errno> {
-    let size = file.reader.size_bytes();
-    let next = |at| file.reader.next_data(at).map_err(|error| failed(file, at, error));
-    match whence {
-        _ if offset >= size => Err(Errno::ENXIO),
-        libc::SEEK_DATA => Ok(next(offset)?.ok_or(Errno::ENXIO)?.offset),
-        libc::SEEK_HOLE => {
-            let mut at = offset;
-            while let Some(extent) = next(at)?.filter(|extent| extent.offset == at) {
-                at = extent.end();
-                if at >= size {
-                    break;
-                }
-            }
-            Ok(at)
-        }
-        _ => Err(Errno::EINVAL),
     }
 }
 
