@@ -29,6 +29,8 @@ const TOOLS: &[Tool] = &[
     tool("mkfs.btrfs", "btrfs-progs", "a file system that is frozen"),
     tool("unshare", "util-linux", "keeps the mounts of tests to themselves"),
     tool("fsfreeze", "util-linux", "plays another program that freezes"),
+    tool("sqlite3", "sqlite3", "a database that scripts prepare for a point"),
+    tool("/usr/lib/postgresql/15/bin/initdb", "postgresql-15", "another one"),
     tool("mke2fs", "e2fsprogs", "file system of the guests"),
     tool("depmod", "kmod", "finds the kernel modules the guests need"),
     tool("cpio", "cpio", "packs the initramfs of the guests"),
@@ -43,6 +45,8 @@ const TOOLS: &[Tool] = &[
     tool("debugfs", "e2fsprogs", "reads the file system of a mounted point"),
     tool("fusermount3", "fuse3", "mounts a point for who is not root"),
     tool("time", "time", "measures the memory of a benchmark"),
+    tool("musl-gcc", "musl-tools", "builds the extension for any Linux"),
+    tool("objcopy", "binutils", "makes the extension small"),
     tool("git", "git", "tells whether a test left something behind"),
 ];
 
@@ -53,7 +57,20 @@ const QEMU_UTILS: &str = "qemu-utils";
 /// All that tests need: packages, and emulators of object stores.
 pub(crate) fn everything(places: &Places) -> anyhow::Result<()> {
     packages()?;
+    target()?;
     emulators::install(places)
+}
+
+/// The library of Rust for programs that need nothing of the machine they run on: the extension is one.
+fn target() -> anyhow::Result<()> {
+    const TARGET: &str = "x86_64-unknown-linux-musl";
+    let folder =
+        output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    println!("    the Rust target {TARGET} is missing");
+    call(Command::new("rustup").args(["target", "add", TARGET]))
 }
 
 /// Installs what is missing, in one call; says so before.
