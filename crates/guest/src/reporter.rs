@@ -53,6 +53,8 @@ pub struct Reporter<'a> {
     pub telemetry: Telemetry,
     health: Option<Code>,
     storage: StorageDetails,
+    /// File and blob give one time for the end.
+    ended: Option<SystemTime>,
 }
 
 impl<'a> Reporter<'a> {
@@ -77,6 +79,7 @@ impl<'a> Reporter<'a> {
             telemetry,
             health: None,
             storage: StorageDetails::default(),
+            ended: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn finish_file(&mut self, ending: &Ending) {
+        self.ended = Some(SystemTime::now());
         self.telemetry.set("consistencyType", ending.consistency.word());
         self.telemetry.set("extErrorCode", ending.code.name());
         self.log.info(format!(
@@ -157,7 +161,7 @@ impl<'a> Reporter<'a> {
         Report {
             schema_version: self.environment.schema_version.clone(),
             name: self.environment.name.clone(),
-            at: SystemTime::now(),
+            at: self.ended.unwrap_or_else(SystemTime::now),
             success: ending.success,
             always_success_on_top: !self.command.is_classic,
             code: ending.code,
