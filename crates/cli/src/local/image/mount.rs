@@ -47,6 +47,14 @@ pub(super) fn run(
     let point_fs = PointFs::open(vault, point, allow_other)?;
     let damaged = Arc::clone(&point_fs.damaged);
     let disks: Vec<_> = point_fs.files.iter().map(|file| file.name.clone()).collect();
+    // The index is read while the kernel mounts: the first reader need not wait for it. Whoever reads
+    // what fails here meets the error itself.
+    let files = Arc::clone(&point_fs.files);
+    std::thread::spawn(move || {
+        files.iter().filter(|file| file.reader.size_bytes() > 0).for_each(|file| {
+            let _ = file.reader.read_at(0, &mut [0]);
+        });
+    });
     let (tell, told) = mpsc::channel();
     // Before the mount, so that no signal can end us without an unmount.
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
@@ -123,7 +131,7 @@ struct DiskFile {
 
 /// A folder with one file for each disk. Files have the numbers from 2 on.
 struct PointFs {
-    files: Vec<DiskFile>,
+    files: Arc<Vec<DiskFile>>,
     time: SystemTime,
     owner: (u32, u32),
     /// Readable for everybody, as far as the kernel asks.
@@ -148,7 +156,7 @@ impl PointFs {
         let since = Duration::from_millis(u64::try_from(point.time_unix_ms).unwrap_or(0));
         let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let (time, damaged) = (SystemTime::UNIX_EPOCH + since, Arc::default());
-        Ok(Self { files, time, owner, for_all, damaged })
+        Ok(Self { files: Arc::new(files), time, owner, for_all, damaged })
     }
 
     fn file(&self, inode: INodeNo) -> Option<&DiskFile> {
@@ -287,7 +295,7 @@ impl Filesystem for PointFs {
             return reply.error(Errno::ENOTDIR);
         }
         let folders = [".", ".."].map(|name| (1, FileType::Directory, name));
-        let files = (2..).zip(&self.files);
+        let files = (2..).zip(self.files.iter());
         let files = files.map(|(inode, file)| (inode, FileType::RegularFile, file.name.as_str()));
         let entries = (1..).zip(folders.into_iter().chain(files));
         for (next, (inode, kind, name)) in entries.skip_while(|(next, _)| *next <= offset) {
