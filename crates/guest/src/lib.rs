@@ -16,6 +16,7 @@ mod events;
 mod facts;
 mod file;
 pub mod freeze;
+mod hooks;
 pub mod hostsvc;
 mod identity;
 pub mod json;

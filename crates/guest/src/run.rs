@@ -10,6 +10,7 @@ use crate::code::Code;
 use crate::command::Command;
 use crate::conf::BackupConf;
 use crate::environment::Environment;
+use crate::hooks::{self, Hooks};
 use crate::log::Log;
 use crate::net::Client;
 use crate::point::{TOO_LATE, Taker};
@@ -141,7 +142,16 @@ fn backup(
     host_is_silent: bool,
 ) -> Ending {
     reporter.running();
-    let mut taker =
-        Taker { command, conf, log, client, reporter, freezes: true, host_is_silent, ade: None };
-    taker.take()
+    let hooks = match hooks::find(reporter, log) {
+        Ok(hooks) => hooks,
+        Err(ending) => return ending,
+    };
+    let point = |reporter: &mut Reporter<'_>, freezes: bool| {
+        let ade = None;
+        Taker { command, conf, log, client, reporter, freezes, host_is_silent, ade }.take()
+    };
+    match hooks {
+        Hooks::None => point(reporter, true),
+        Hooks::Ready(plugin) => hooks::around(&plugin, reporter, log, point),
+    }
 }

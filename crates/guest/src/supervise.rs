@@ -18,7 +18,7 @@ use crate::reporter::{Ending, Reporter};
 use crate::run::{Order, work};
 use crate::settings::{self, Settings};
 use crate::upload::Uploader;
-use crate::{freeze, sequence};
+use crate::{freeze, scripts, sequence};
 
 /// Runs one command in a worker, and sees to it that it ends with one report.
 ///
@@ -41,6 +41,11 @@ pub fn supervise(home: &Path, sequence: u64) -> Result<(), VerbError> {
     let _lock = Lock::wait().map_err(|error| VerbError::Step("take the lock", error))?;
     if let Err(error) = freeze::recover(Path::new(freeze::STATE_FOLDER)) {
         log.error(format!("thaw what an earlier run left: {error}"));
+    }
+    match scripts::recover(&scripts::ScriptFiles::default()) {
+        Some(Err(fault)) => log.error(format!("the script that an earlier run owed: {fault}")),
+        Some(Ok(_)) => log.info("The script that an earlier run owed was run."),
+        None => {}
     }
     let ended = run_worker(&environment, sequence, &settings);
     let why = match &ended {

@@ -210,6 +210,8 @@ mod guest;
 mod host_rows;
 #[path = "scenarios/lost.rs"]
 mod lost;
+#[path = "scenarios/scripts.rs"]
+mod scripts;
 
 #[test]
 fn the_scenarios() {
@@ -218,6 +220,7 @@ fn the_scenarios() {
         guest::rows(&peers);
         host_rows::rows(&peers);
         lost::rows(&peers);
+        scripts::rows(&peers);
     });
 }
 

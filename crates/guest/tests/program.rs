@@ -1,0 +1,46 @@
+//! The program as it goes into machines: static, small, and packaged by the service's own command line.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use coffre_guest::package::{self, NAME, Package, SigningKey, check_program};
+
+const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// Builds it as it is shipped. Nothing is done when it is there already.
+fn program() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", TARGET])
+        .args(["--package", "coffre-guest"])
+        .current_dir(&root)
+        .status()
+        .expect("cargo is there");
+    assert!(
+        built.success(),
+        "needs musl-tools and `rustup target add {TARGET}` (cargo xtask setup)"
+    );
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    target.join(TARGET).join("guest/coffre-guest")
+}
+
+#[test]
+fn it_is_static_small_and_can_be_packaged() {
+    let path = program();
+    let bytes = std::fs::read(&path).unwrap();
+    check_program(&bytes).unwrap();
+    assert!(bytes.len() < 8 << 20, "{} bytes", bytes.len());
+    let ldd = Command::new("ldd").arg(&path).output().expect("ldd is there (libc-bin)");
+    let said = [ldd.stdout, ldd.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("statically linked") || said.contains("not a dynamic"), "{said}");
+    let usage = Command::new(&path).output().unwrap();
+    assert_eq!(usage.status.code(), Some(2), "it runs");
+
+    let (key, _) = SigningKey::generate().unwrap();
+    let zip = package::build(&bytes, NAME, "1.0.0.0", &key).unwrap();
+    assert_eq!(zip, package::build(&bytes, NAME, "1.0.0.0", &key).unwrap());
+    let trusted = [key.trusted()];
+    Package::verify(&zip, &trusted).unwrap();
+    println!("program {} bytes, package {} bytes", bytes.len(), zip.len());
+}
