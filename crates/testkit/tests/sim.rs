@@ -80,6 +80,7 @@ const SOON: &[Mutant] = &[
     Mutant::ForeignDecisionAccepted,
     Mutant::IntentRemovedBeforeDecision,
     Mutant::AbortMarkerRemoved,
+    Mutant::IntentRemovedBeforeAbort,
     Mutant::DeletionUnlinks,
 ];
 

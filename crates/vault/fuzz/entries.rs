@@ -207,8 +207,8 @@ pub fn changed_map(bytes: &[u8]) {
         assert!(pair[0].end() < pair[1].offset, "sorted and apart");
     }
     for extent in &aligned {
-        assert!(extent.length > 0 && extent.end() <= size && extent.offset % BLOCK == 0);
-        assert!(extent.end() % BLOCK == 0 || extent.end() == size);
+        assert!(extent.length > 0 && extent.end() <= size && extent.offset.is_multiple_of(BLOCK));
+        assert!(extent.end().is_multiple_of(BLOCK) || extent.end() == size);
     }
     let covers = |at: u64| aligned.iter().any(|extent| (extent.offset..extent.end()).contains(&at));
     for change in changed.iter().filter(|change| change.length > 0 && change.offset < size) {

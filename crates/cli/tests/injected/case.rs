@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -43,14 +43,9 @@ fn template() -> &'static Template {
 fn coffre(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coffre"));
     command.args(words).args(["--store", &format!("file://{}/store", folder.display())]);
-    command.arg("--passphrase-file").arg(template_free_path(folder, "pass"));
+    command.arg("--passphrase-file").arg(folder.join("pass"));
     command.args(["--output", "json"]);
     command
-}
-
-/// Secrets and images are shared by all runs; the store is each run's own.
-fn template_free_path(folder: &Path, name: &str) -> PathBuf {
-    folder.join(name)
 }
 
 fn ask(folder: &Path, words: &[&str]) -> serde_json::Value {
@@ -89,7 +84,7 @@ impl Template {
         let path = folder.path();
         std::fs::write(path.join("pass"), "correct horse\n").unwrap();
         let created = ask(path, &["vault", "create"]);
-        let mut points = Vec::new();
+        let mut points: Vec<(Uuid, Vec<u8>)> = Vec::new();
         for seed in [10, 20, 30] {
             let data = image(seed);
             let file = std::fs::File::create(path.join("image")).unwrap();
@@ -99,23 +94,18 @@ impl Template {
                     file.write_all_at(block, (at * BLOCK) as u64).unwrap();
                 }
             }
-            let words = ["image", "backup", "--name", "vm", path.join("image").to_str().unwrap()]
-                .map(str::to_owned);
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             if seed == 30 {
                 let recovery = created["recovery_key"].as_str().unwrap().parse().unwrap();
-                ask(path, &["image", "delete", "--point", &points_text(&points, 0)]);
+                let (first, _) = &points[0];
+                ask(path, &["image", "delete", "--point", &first.to_string()]);
                 return Self { folder, recovery, points, next: data };
             }
-            let made = ask(path, &words);
+            let image = path.join("image");
+            let made = ask(path, &["image", "backup", "--name", "vm", image.to_str().unwrap()]);
             points.push((made["point"].as_str().unwrap().parse().unwrap(), data));
         }
         unreachable!("the loop ends with the third image")
     }
-}
-
-fn points_text(points: &[(Uuid, Vec<u8>)], at: usize) -> String {
-    points[at].0.to_string()
 }
 
 impl Scenario {

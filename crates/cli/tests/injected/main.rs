@@ -41,6 +41,7 @@ fn share(places: Vec<(usize, Injection)>) -> Vec<(usize, Injection)> {
 }
 
 /// Tries these places on all cores. Gives how many of the runs ended otherwise than they would have.
+#[allow(clippy::print_stderr, reason = "a campaign says how much it tried")]
 fn each(scenarios: &[Scenario], places: Vec<(usize, Injection)>) -> usize {
     let places = share(places);
     let next = AtomicUsize::new(0);

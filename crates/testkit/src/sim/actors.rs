@@ -35,8 +35,14 @@ pub(super) fn act(hands: &Hands, plan: &ActorPlan) {
             Role::Writer { item, shared } => {
                 hands.back_up(&vault, item, shared, round, &mut chance)
             }
-            Role::Collector { spare_younger_ms, repack_below_percent } => {
-                hands.collect(&vault, spare_younger_ms, repack_below_percent);
+            Role::Collector { spare_younger_ms, repack_below_percent, abandon_older_ms } => {
+                let options = CollectOptions {
+                    spare_younger_ms,
+                    repack_below_percent,
+                    abandon_older_ms,
+                    ..CollectOptions::at(hands.store.now_unix_ms())
+                };
+                hands.collect(&vault, &options);
             }
             Role::Janitor => hands.suspect(&vault, &mut chance),
             Role::Pruner => hands.prune(&vault, &mut chance),
@@ -191,14 +197,9 @@ impl Hands {
         Ok(())
     }
 
-    fn collect(&self, vault: &Vault, spare_younger_ms: u64, repack_below_percent: u8) {
-        let options = CollectOptions {
-            spare_younger_ms,
-            repack_below_percent,
-            ..CollectOptions::at(self.store.now_unix_ms())
-        };
+    fn collect(&self, vault: &Vault, options: &CollectOptions) {
         self.note(|| "collects".to_owned());
-        match vault.collect(&options) {
+        match vault.collect(options) {
             Ok(report) => {
                 self.note(|| format!("collected {report:?}"));
                 let mut world = self.world.borrow_mut();

@@ -27,7 +27,11 @@ const KINDS: [FaultKind; 3] = [FaultKind::CrashBefore, FaultKind::CrashAfter, Fa
 /// The processes of a script, one after the other.
 fn script(number: u64) -> Plan {
     let writer = Role::Writer { item: 0, shared: number % 2 == 1 };
-    let collector = Role::Collector { spare_younger_ms: 0, repack_below_percent: 100 };
+    let collector = Role::Collector {
+        spare_younger_ms: 0,
+        repack_below_percent: 100,
+        abandon_older_ms: u64::MAX,
+    };
     let roles: &[(Role, u32)] = match number % 5 {
         0 => &[(writer, 2), (collector, 1), (writer, 1)],
         1 => &[(writer, 2), (Role::Pruner, 1), (collector, 1), (writer, 2)],
@@ -50,7 +54,14 @@ fn script(number: u64) -> Plan {
         stays_open: chance.chance(1, 2),
         seed: chance.next(),
     });
-    Plan { seed: number, stalls: 0, actors: actors.collect(), faults: Vec::new() }
+    Plan {
+        seed: number,
+        stalls: 0,
+        pauses: 0,
+        lock_ms: 0,
+        actors: actors.collect(),
+        faults: Vec::new(),
+    }
 }
 
 /// Scripts that are tried.

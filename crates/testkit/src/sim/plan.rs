@@ -21,6 +21,8 @@ pub enum Role {
         spare_younger_ms: u64,
         /// Rewrites packs that are needed by less, in percent.
         repack_below_percent: u8,
+        /// Gives up what was begun so long ago, in milliseconds.
+        abandon_older_ms: u64,
     },
     /// Suspects writers at random, wrongly most of the time, and gives up their points.
     Janitor,
@@ -55,6 +57,11 @@ pub struct Plan {
     /// Of a hundred operations on records (intents, decisions, lists of the collector), so many find their process
     /// asleep for a while before: a paused machine, a laptop that is closed.
     pub stalls: u8,
+    /// The same before what is written only: a process that stops for long with its mind made up, which is where it
+    /// does most harm if anybody counts on its being quick.
+    pub pauses: u8,
+    /// Packs cannot be deleted for so long after they were written, in milliseconds: a store with object lock.
+    pub lock_ms: u64,
     /// Who takes part.
     pub actors: Vec<ActorPlan>,
     /// What goes wrong.
@@ -80,8 +87,11 @@ impl Plan {
         }
         for _ in 0..1 + chance.below(3) {
             let spare_younger_ms = if chance.chance(1, 4) { chance.below(3000) } else { 0 };
-            let repack_below_percent = [0, 50, 100][chance.index(3)];
-            let role = Role::Collector { spare_younger_ms, repack_below_percent };
+            let repack_below_percent = [0, 50, 95, 100][chance.index(4)];
+            // Now and then one that takes the living for dead.
+            let suspects = chance.chance(1, 8);
+            let abandon_older_ms = if suspects { chance.below(3000) } else { u64::MAX };
+            let role = Role::Collector { spare_younger_ms, repack_below_percent, abandon_older_ms };
             let rounds = 2 + small(&mut chance, 3);
             add(&mut chance, role, rounds);
         }
@@ -110,7 +120,9 @@ impl Plan {
             faults.push(Fault { actor, operation, kind: FaultKind::StaleList(changes) });
         }
         let stalls = [0, 5, 25][chance.index(3)];
-        Self { seed, stalls, actors, faults }
+        let pauses = [0, 0, 40][chance.index(3)];
+        let lock_ms = if chance.chance(1, 6) { chance.below(20_000) } else { 0 };
+        Self { seed, stalls, pauses, lock_ms, actors, faults }
     }
 }
 

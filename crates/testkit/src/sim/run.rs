@@ -74,7 +74,13 @@ fn simulate(plan: &Plan, log: bool) -> Outcome {
     let mut chance = Rng::new(plan.seed ^ 0x5C4ED);
     seed_chance(chance.next());
     // One more actor cleans up in the end.
-    let store = Store::new(plan.seed, &objects, plan.actors.len() + 1, &plan.faults, plan.stalls);
+    let store = Store::new(
+        plan.seed,
+        &objects,
+        plan.actors.len() + 1,
+        &plan.faults,
+        (plan.stalls, plan.pauses, plan.lock_ms),
+    );
     if log {
         store.keep_log();
     }
@@ -261,6 +267,12 @@ fn cuts(plan: &Plan) -> Vec<Plan> {
     }
     if plan.stalls > 0 {
         cuts.push(Plan { stalls: 0, ..plan.clone() });
+    }
+    if plan.pauses > 0 {
+        cuts.push(Plan { pauses: 0, ..plan.clone() });
+    }
+    if plan.lock_ms > 0 {
+        cuts.push(Plan { lock_ms: 0, ..plan.clone() });
     }
     for actor in 0..plan.actors.len() {
         if plan.actors[actor].rounds > 1 {

@@ -100,6 +100,10 @@ struct Inner {
     chance: Rng,
     /// Of a hundred operations on records, so many are slept before.
     stalls: u8,
+    /// Of a hundred writes of records, so many are slept before for long.
+    pauses: u8,
+    /// Packs are locked for so long after they were written.
+    lock_ms: u64,
 }
 
 /// The store of one simulation.
@@ -113,7 +117,7 @@ impl Store {
         objects: &BTreeMap<String, Vec<u8>>,
         actors: usize,
         faults: &[Fault],
-        stalls: u8,
+        (stalls, pauses, lock_ms): (u8, u8, u64),
     ) -> Self {
         let now_unix_ms = 1_700_000_000_000;
         let objects = objects.iter().map(|(key, data)| {
@@ -135,6 +139,8 @@ impl Store {
             log: None,
             chance: Rng::new(seed ^ 0x5707E),
             stalls,
+            pauses,
+            lock_ms,
         })))
     }
 
@@ -220,9 +226,10 @@ impl Store {
         }
     }
 
-    /// Applies all that hangs in the network.
+    /// Applies all that hangs in the network, and lets all locks run out.
     pub(super) fn settle(&self) {
         let mut inner = self.inner();
+        inner.lock_ms = 0;
         for (_, write) in std::mem::take(&mut inner.late) {
             inner.apply_late(write);
         }
@@ -313,12 +320,23 @@ impl Inner {
     }
 
     /// Sends an actor to sleep before an operation on a record.
-    fn maybe_stall(&mut self, actor: usize, key: &str) {
+    fn maybe_stall(&mut self, actor: usize, verb: &str, key: &str) {
         let record = ["rp", "pending/", "gc/"].iter().any(|folder| key.starts_with(folder));
-        if record && self.stalls > 0 && self.chance.chance(u64::from(self.stalls), 100) {
+        let write = ["create", "delete"].contains(&verb);
+        if record && write && self.pauses > 0 && self.chance.chance(u64::from(self.pauses), 100) {
+            let steps = 1 << (5 + self.chance.below(6));
+            self.actors[actor].asleep_until = self.steps + steps;
+        } else if record && self.stalls > 0 && self.chance.chance(u64::from(self.stalls), 100) {
             let steps = 1 << (1 + self.chance.below(9));
             self.actors[actor].asleep_until = self.steps + steps;
         }
+    }
+
+    /// Whether a lock protects an object from deletion.
+    fn is_locked(&self, key: &str) -> bool {
+        let age = |stored: &Stored| self.now_unix_ms - stored.modified_unix_ms;
+        let lock = i64::try_from(self.lock_ms).unwrap_or(i64::MAX);
+        key.starts_with("packs/") && self.objects.get(key).is_some_and(|stored| age(stored) < lock)
     }
 
     fn refuse(&mut self, actor: usize) {
@@ -365,7 +383,7 @@ impl ActorBucket {
         verb: &'static str,
         key: &str,
     ) -> Result<(MutexGuard<'_, Inner>, Option<FaultKind>), BucketError> {
-        self.store.inner().maybe_stall(self.actor, key);
+        self.store.inner().maybe_stall(self.actor, verb, key);
         if self.store.is_dead(self.actor) || sys::suspend() == Resume::Dead {
             self.store.inner().refuse(self.actor);
             return Err(failed(verb, key));
@@ -378,6 +396,11 @@ impl ActorBucket {
     /// A write, with what may go wrong with it.
     fn write(&self, verb: &'static str, key: &str, write: Write) -> Result<Created, BucketError> {
         let (mut inner, fault) = self.step(verb, key)?;
+        if matches!(write, Write::Delete(_)) && inner.is_locked(key) {
+            inner.record(self.actor, verb, key, 16);
+            let source = io::ErrorKind::PermissionDenied.into();
+            return Err(BucketError::Io { verb, key: key.to_owned(), source });
+        }
         let apply = |inner: &mut Inner, write: &Write| match write {
             Write::Create(key, data) => inner.create(key, data),
             Write::Delete(key) => {

@@ -31,6 +31,8 @@ mod mutant;
 mod plan;
 mod rescue;
 mod run;
+#[cfg(test)]
+mod scale;
 mod view;
 
 use uuid::Uuid;
@@ -58,8 +60,8 @@ pub struct CollectOptions {
     /// are given up first, as by [`Vault::abandon_point`]: their writers died. Zero: all. A writer that is alive after
     /// all has to begin again.
     pub abandon_older_ms: u64,
-    /// Packs of whose bytes less than this many percent are needed are rewritten; zero: none, 100: all that hold
-    /// anything unneeded.
+    /// Packs of whose bytes less than this many percent are needed are rewritten, as long as all that is copied for it is
+    /// at most one and a half times what it frees; zero: none, 100: all that hold anything unneeded, whatever it costs.
     pub repack_below_percent: u8,
     /// A plan that frees more than this many percent of the stored bytes is refused; 100: no limit.
     pub delete_percent_max: u8,
@@ -69,13 +71,13 @@ pub struct CollectOptions {
 
 impl CollectOptions {
     /// What a scheduled collection uses: spares what is younger than a day, gives up what was begun a week ago, rewrites
-    /// packs that are needed by less than half, and has no limit on what is freed.
+    /// packs as far as that is worth its cost, and has no limit on what is freed.
     pub fn at(now_unix_ms: i64) -> Self {
         Self {
             now_unix_ms,
             spare_younger_ms: DAY_MS,
             abandon_older_ms: 7 * DAY_MS,
-            repack_below_percent: 50,
+            repack_below_percent: 95,
             delete_percent_max: 100,
             points_known: 0,
         }
@@ -95,7 +97,9 @@ pub struct CollectPlan {
     pub dead_packs: u64,
     /// Packs that are rewritten because little of them is needed.
     pub sparse_packs: u64,
-    /// Bytes of the packs of both kinds.
+    /// Packs that are merged because there are many small ones.
+    pub small_packs: u64,
+    /// Bytes of the packs of these kinds.
     pub condemned_bytes: u64,
     /// Bytes that are copied out of them first.
     pub rescue_bytes: u64,
@@ -114,6 +118,11 @@ pub struct CollectReport {
     pub packs_deleted: u64,
     /// Their bytes, as far as the store listed them.
     pub bytes_deleted: u64,
+    /// Packs that the store does not let us delete yet, as a lock protects them. They stay condemned; what was needed of
+    /// them has been copied, and a later collection deletes them.
+    pub packs_deferred: u64,
+    /// Their bytes.
+    pub bytes_deferred: u64,
     /// Bytes of frames that were copied.
     pub bytes_rescued: u64,
     /// Index segments that were replaced or removed.

@@ -1,15 +1,22 @@
 //! Choosing what to condemn. Only a guess about what is worth it: a wrong choice costs work, never data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::Census;
 use super::epoch::Epoch;
 use super::lists::Packs;
 use super::mark::Marks;
-use super::view::View;
+use super::view::{View, ViewPack};
 use super::{CollectOptions, CollectPlan, stop};
 use crate::VaultError;
-use crate::format::PackId;
+use crate::format::{PackId, Seal};
+
+/// All that is copied may be so many percent of all that it frees: with less, a tenth of what is unneeded would be left
+/// where it lies scattered; with more, most of the work would be for little.
+const COPIED_PERCENT_OF_FREED: u64 = 150;
+/// Packs below this size are merged with others of about their size, when there are so many.
+const SMALL_PACK_BYTES: u32 = if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };
+const SMALL_PACKS: usize = if cfg!(coffre_sim) { 5 } else { 16 };
 
 /// What a collection would do, with what it needs to do it.
 #[derive(Debug, Default)]
@@ -33,28 +40,35 @@ pub(super) fn choose(
         let grace = i64::try_from(options.spare_younger_ms).unwrap_or(i64::MAX);
         modified.is_some_and(|at| at > options.now_unix_ms.saturating_sub(grace))
     };
-    let needed = needed_bytes(view, marks);
-    for (pack, needed) in view.packs.iter().zip(needed) {
+    let mut sparse = Vec::new();
+    for (pack, needed) in view.packs.iter().zip(needed_bytes(view, marks)) {
         if !pack.stays() {
             continue;
         }
+        choice.plan.stored_bytes += u64::from(pack.bytes);
         let frames = view
             .frames_of(pack)
             .map(|frame| u64::from(view.frames[frame as usize].bytes))
             .sum::<u64>();
-        choice.plan.stored_bytes += u64::from(pack.bytes);
-        let sparse = needed * 100 < frames * u64::from(options.repack_below_percent.min(100));
-        if needed == 0 && !young(&pack.id) {
+        if needed > 0 {
+            sparse.push(Sparse { pack, needed, freed: frames - needed });
+        } else if !young(&pack.id) {
             choice.plan.dead_packs += 1;
-        } else if needed > 0 && sparse {
-            choice.plan.sparse_packs += 1;
-            choice.plan.rescue_bytes += needed;
-        } else {
-            continue;
+            choice.plan.condemned_bytes += u64::from(pack.bytes);
+            choice.packs.insert(pack.id);
         }
-        choice.plan.condemned_bytes += u64::from(pack.bytes);
-        choice.packs.insert(pack.id);
     }
+    let small = small_packs(&sparse, &young);
+    let sparse = worth_rewriting(sparse, options.repack_below_percent);
+    choice.plan.sparse_packs = sparse.len() as u64;
+    for found in sparse.into_iter().chain(small) {
+        if choice.packs.insert(found.pack.id) {
+            choice.plan.rescue_bytes += found.needed;
+            choice.plan.condemned_bytes += u64::from(found.pack.bytes);
+        }
+    }
+    choice.plan.small_packs =
+        choice.packs.len() as u64 - choice.plan.dead_packs - choice.plan.sparse_packs;
     let (unfinished, gone) = (epoch.condemned_packs(), epoch.gone_packs());
     let named: BTreeSet<_> = view.packs.iter().map(|pack| pack.id).collect();
     for (pack, (bytes, _)) in &view.objects {
@@ -72,6 +86,54 @@ pub(super) fn choose(
     choice.plan.deleted_points = census.deleted.len() as u64;
     is_sensible(&choice.plan, options)?;
     Ok(choice)
+}
+
+/// A pack of which something is needed.
+#[derive(Clone, Copy)]
+struct Sparse<'a> {
+    pack: &'a ViewPack,
+    /// Bytes of frames that would be copied.
+    needed: u64,
+    /// Bytes of frames that would be freed.
+    freed: u64,
+}
+
+/// The packs that are worth rewriting: those of which most is freed come first, and all that is copied stays in
+/// proportion to all that is freed. At 100 percent: every pack that holds anything unneeded, whatever it costs.
+fn worth_rewriting(mut sparse: Vec<Sparse<'_>>, below_percent: u8) -> Vec<Sparse<'_>> {
+    let below = u64::from(below_percent.min(100));
+    sparse.retain(|one| one.needed * 100 < (one.needed + one.freed) * below);
+    if below == 100 {
+        return sparse;
+    }
+    // Exact: needed/freed of one against the other.
+    sparse.sort_by(|one, other| {
+        let ratio = u128::from(one.needed) * u128::from(other.freed);
+        let other_ratio = u128::from(other.needed) * u128::from(one.freed);
+        ratio.cmp(&other_ratio).then_with(|| one.pack.id.cmp(&other.pack.id))
+    });
+    let (mut copied, mut freed) = (0, 0);
+    let worth = sparse.iter().take_while(|one| {
+        copied += one.needed;
+        freed += one.freed;
+        copied * 100 <= freed * COPIED_PERCENT_OF_FREED
+    });
+    let worth = worth.count();
+    sparse.truncate(worth);
+    sparse
+}
+
+/// Small packs that are merged: when there are many of about one size, so that each byte moves a few times in its life
+/// however many small backups there are.
+fn small_packs<'a>(packs: &[Sparse<'a>], young: &impl Fn(&PackId) -> bool) -> Vec<Sparse<'a>> {
+    let mut tiers: BTreeMap<(Seal, u32, bool, u32), Vec<Sparse<'a>>> = BTreeMap::new();
+    let old = packs.iter().filter(|one| !young(&one.pack.id));
+    for one in old.filter(|one| one.pack.bytes < SMALL_PACK_BYTES) {
+        let tier = one.pack.bytes.max(1).ilog2() / 3;
+        let alike = (one.pack.kind, one.pack.group, one.pack.verified, tier);
+        tiers.entry(alike).or_default().push(*one);
+    }
+    tiers.into_values().filter(|tier| tier.len() >= SMALL_PACKS).flatten().collect()
 }
 
 /// Bytes of the frames of each pack that must stay because of it: each needed block counts for its first copy in a

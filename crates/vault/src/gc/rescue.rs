@@ -17,10 +17,13 @@ use crate::format::{
     parse_trailer, write_directory, write_trailer,
 };
 use crate::inner::{Inner, damaged};
+use crate::parallel::in_parallel;
 use crate::write::{FinishedPack, open_directory, seal_directory};
 
 /// When a pack of copies is closed.
-const PACK_BYTES_TARGET: usize = if cfg!(coffre_sim) { 1400 } else { 16 * 1024 * 1024 };
+const PACK_BYTES_TARGET: usize = if cfg!(coffre_sim) { 1400 } else { 12 * 1024 * 1024 };
+/// So many copy at a time, each with a pack that it reads and one that it fills: the memory of a collection is bounded.
+const COPIERS_MAX: usize = 2;
 
 /// The frames to copy, by pack: numbers of frames of the view.
 pub(super) fn needed(view: &View, marks: &Marks) -> BTreeMap<u32, Vec<u32>> {
@@ -48,6 +51,58 @@ pub(super) fn needed(view: &View, marks: &Marks) -> BTreeMap<u32, Vec<u32>> {
     frames
 }
 
+/// What was copied.
+#[derive(Debug, Default)]
+pub(super) struct Rescued {
+    /// Packs that are stored, and that no segment names yet.
+    pub(super) listings: Vec<PackListing>,
+    /// Bytes of frames copied.
+    pub(super) bytes: u64,
+}
+
+/// Copies the frames to new packs.
+pub(super) fn rescue(
+    inner: &Inner,
+    view: &View,
+    wanted: BTreeMap<u32, Vec<u32>>,
+) -> Result<Rescued, VaultError> {
+    // What was stored together is likely to die together: the copies keep the order of age.
+    let mut wanted: Vec<_> = wanted.into_iter().collect();
+    wanted.sort_by_cached_key(|(pack, _)| {
+        let id = view.packs[*pack as usize].id;
+        (view.objects.get(&id).and_then(|(_, modified)| *modified), id)
+    });
+    let bytes = |frames: &[u32]| {
+        frames.iter().map(|frame| view.frames[*frame as usize].bytes as usize).sum::<usize>()
+    };
+    let total: usize = wanted.iter().map(|(_, frames)| bytes(frames)).sum();
+    let copiers = if total < PACK_BYTES_TARGET { 1 } else { inner.threads.min(COPIERS_MAX) };
+    let share = total / copiers + 1;
+    let mut shares: Vec<Vec<(u32, Vec<u32>)>> = Vec::new();
+    let mut filled = usize::MAX;
+    for (pack, frames) in wanted {
+        if filled >= share {
+            shares.push(Vec::new());
+            filled = 0;
+        }
+        filled += bytes(&frames);
+        shares.last_mut().expect("pushed before").push((pack, frames));
+    }
+    let copied = in_parallel(shares.len(), &shares, |share| {
+        let mut rescuer = Rescuer::new(inner);
+        for (pack, frames) in share {
+            rescuer.take(view, &view.packs[*pack as usize], frames)?;
+        }
+        rescuer.finish()?;
+        Ok(Rescued { listings: rescuer.listings, bytes: rescuer.bytes })
+    })?;
+    Ok(copied.into_iter().fold(Rescued::default(), |mut all, one| {
+        all.listings.extend(one.listings);
+        all.bytes += one.bytes;
+        all
+    }))
+}
+
 /// A pack of copies in the making.
 struct Copies {
     kind: Seal,
@@ -55,34 +110,30 @@ struct Copies {
     verified: bool,
     /// Keys of the packs that frames come from; their order is that of the key numbers.
     keys: Vec<KeyEntry>,
-    /// Frames with the number of their key and the bytes as they were.
-    frames: Vec<(Vec<crate::format::Id>, u16, Vec<u8>)>,
-    bytes: usize,
+    /// Frames by their place in `bytes`.
+    frames: Vec<Frame>,
+    /// Frames as they were, but for the number of their key, one after the other.
+    bytes: Vec<u8>,
 }
 
 /// Copies frames into new packs.
-pub(super) struct Rescuer<'a> {
+struct Rescuer<'a> {
     inner: &'a Inner,
     /// By kind, group and whether a holder of the read key checked them.
     open: BTreeMap<(u8, u32, bool), Copies>,
     /// Finished packs, stored but not published.
-    pub(super) listings: Vec<PackListing>,
+    listings: Vec<PackListing>,
     /// Bytes of frames copied.
-    pub(super) bytes: u64,
+    bytes: u64,
 }
 
 impl<'a> Rescuer<'a> {
-    pub(super) fn new(inner: &'a Inner) -> Self {
+    fn new(inner: &'a Inner) -> Self {
         Self { inner, open: BTreeMap::new(), listings: Vec::new(), bytes: 0 }
     }
 
     /// Copies frames of one pack.
-    pub(super) fn take(
-        &mut self,
-        view: &View,
-        pack: &ViewPack,
-        wanted: &[u32],
-    ) -> Result<(), VaultError> {
+    fn take(&mut self, view: &View, pack: &ViewPack, wanted: &[u32]) -> Result<(), VaultError> {
         let object = pack.id.object();
         let bytes = self.inner.bucket.get(&object)?;
         let (header, directory) =
@@ -107,7 +158,7 @@ impl<'a> Rescuer<'a> {
             let key = header.keys.get(usize::from(parsed.key));
             let key =
                 key.ok_or_else(|| wrong("a frame under a key that the pack does not have"))?;
-            self.add(pack, frame, key, sealed)?;
+            self.add(pack, frame, key, (&parsed, sealed))?;
         }
         Ok(())
     }
@@ -138,11 +189,11 @@ impl<'a> Rescuer<'a> {
         pack: &ViewPack,
         frame: &Frame,
         key: &KeyEntry,
-        sealed: &[u8],
+        (parsed, sealed): (&FrameHeader, &[u8]),
     ) -> Result<(), VaultError> {
         let slot = (pack.kind.code(), pack.group, pack.verified);
         let full = self.open.get(&slot).is_some_and(|copies| {
-            copies.bytes + sealed.len() > PACK_BYTES_TARGET
+            copies.bytes.len() + sealed.len() > PACK_BYTES_TARGET
                 || copies.frames.len() >= PACK_FRAMES_MAX
                 || copies.keys.len() >= PACK_KEYS_MAX && !copies.keys.contains(key)
         });
@@ -155,21 +206,24 @@ impl<'a> Rescuer<'a> {
             verified: pack.verified,
             keys: Vec::new(),
             frames: Vec::new(),
-            bytes: 0,
+            bytes: Vec::new(),
         });
         let number = copies.keys.iter().position(|known| known == key).unwrap_or_else(|| {
             copies.keys.push(key.clone());
             copies.keys.len() - 1
         });
         let number = u16::try_from(number).expect("fewer keys than the limit of a pack");
-        copies.bytes += sealed.len();
-        copies.frames.push((frame.ids.clone(), number, sealed.to_vec()));
+        let moved = FrameHeader { key: number, ..*parsed };
+        let offset = u32::try_from(copies.bytes.len()).expect("a pack is below its target");
+        copies.bytes.extend_from_slice(&moved.to_bytes());
+        copies.bytes.extend_from_slice(&sealed[FRAME_HEADER_BYTES..]);
+        copies.frames.push(Frame { offset, ..frame.clone() });
         self.bytes += sealed.len() as u64;
         Ok(())
     }
 
     /// Stores what is open.
-    pub(super) fn finish(&mut self) -> Result<(), VaultError> {
+    fn finish(&mut self) -> Result<(), VaultError> {
         for (_, copies) in std::mem::take(&mut self.open) {
             self.store(copies)?;
         }
@@ -186,19 +240,15 @@ impl<'a> Rescuer<'a> {
             pack,
             keys: copies.keys,
         };
-        let mut bytes = Vec::new();
+        let start = u32::try_from(header.length()).expect("a header is small");
+        let mut frames = copies.frames;
+        frames.iter_mut().for_each(|frame| frame.offset += start);
+        // Directory and trailer: so that the buffer does not grow, which would copy it.
+        let listing = frames.iter().map(|frame| 9 + 32 * frame.ids.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(header.length() + copies.bytes.len() + listing + 256);
         header.write(&mut bytes);
-        let mut frames = Vec::new();
-        for (ids, key, sealed) in &copies.frames {
-            let mut parsed =
-                FrameHeader::parse(sealed, copies.kind).map_err(|_| VaultError::VerifyBeforeAck)?;
-            parsed.key = *key;
-            let offset = u32::try_from(bytes.len()).expect("a pack is below its target");
-            bytes.extend_from_slice(&parsed.to_bytes());
-            bytes.extend_from_slice(&sealed[FRAME_HEADER_BYTES..]);
-            let length = u32::try_from(sealed.len()).expect("a frame is at most 1 MiB");
-            frames.push(Frame { offset, bytes: length, ids: ids.clone() });
-        }
+        bytes.extend_from_slice(&copies.bytes);
+        drop(copies.bytes);
         let directory_offset = bytes.len();
         let mut plain = Vec::new();
         write_directory(&frames, &mut plain);

@@ -11,19 +11,22 @@ use super::lists::{self, CONDEMNED, DONE, Packs};
 use super::mark::{Marks, look};
 use super::mutant::{Mutant, mistake};
 use super::plan::choose;
-use super::rescue::{Rescuer, needed};
-use super::view::View;
+use super::rescue::{needed, rescue};
+use super::view::{SEGMENTS, View};
 use super::{CollectOptions, CollectPlan, CollectReport, stop};
 use crate::VaultError;
 use crate::bucket::BucketError;
 use crate::crypto::{Capability, random};
-use crate::format::{PackId, PackListing};
-use crate::inner::Inner;
+use crate::format::{PackId, PackListing, RecordKind, Segment, seal_record};
+use crate::inner::{Inner, create_new};
+use crate::parallel::in_parallel;
 
 /// How often copying begins again because another collector was faster.
 const ATTEMPTS: usize = 64;
+/// Deletions that are under way at a time.
+const DELETERS: usize = 8;
 /// A new segment is closed at about this size.
-const SEGMENT_BYTES_TARGET: usize = 16 * 1024 * 1024;
+const SEGMENT_BYTES_TARGET: usize = 8 * 1024 * 1024;
 
 /// What a collection would do now. Changes nothing.
 pub(crate) fn collect_plan(
@@ -133,13 +136,9 @@ impl Run<'_> {
                 wanted.keys().map(|pack| view.packs[*pack as usize].id).collect(),
             ));
         }
-        let mut rescuer = Rescuer::new(self.inner);
-        for (pack, frames) in &wanted {
-            rescuer.take(view, &view.packs[*pack as usize], frames)?;
-        }
-        rescuer.finish()?;
-        self.report.bytes_rescued += rescuer.bytes;
-        Ok((rescuer.listings, Packs::new()))
+        let rescued = rescue(self.inner, view, wanted)?;
+        self.report.bytes_rescued += rescued.bytes;
+        Ok((rescued.listings, Packs::new()))
     }
 
     /// Steps 6 (publish) to 10.
@@ -151,14 +150,19 @@ impl Run<'_> {
         spared: &Packs,
     ) -> Result<(), VaultError> {
         let condemned: Packs = epoch.condemned_packs().difference(spared).copied().collect();
-        if mistake(Mutant::DeleteBeforeRescueIsIndexed) {
-            self.delete_packs(view, &condemned)?;
+        let refused = if mistake(Mutant::DeleteBeforeRescueIsIndexed) {
+            let refused = self.delete_packs(view, &condemned)?;
             self.replace_segments(view, copies)?;
+            refused
         } else {
             self.replace_segments(view, copies)?;
-            self.delete_packs(view, &condemned)?;
-        }
+            self.delete_packs(view, &condemned)?
+        };
         for (key, packs) in &epoch.condemned {
+            // What a lock protects stays condemned: nobody counts on it, and a later collection deletes it.
+            if !packs.is_disjoint(&refused) {
+                continue;
+            }
             let Some(run) = lists::run_of(CONDEMNED, key) else { continue };
             let packs: Packs = packs.difference(spared).copied().collect();
             let packs = if mistake(Mutant::DoneWithoutPacks) { Packs::new() } else { packs };
@@ -185,15 +189,32 @@ impl Run<'_> {
             .map(|pack| pack.id)
             .collect();
         let affected = affected(view, &leaving);
-        let mut listings = copies;
-        if !mistake(Mutant::SurvivorsForgotten) {
-            listings.extend(self.survivors(&affected, &leaving)?);
+        // Survivors are published as they are read: an index is larger than what a collector may hold of it.
+        let (mut waiting, mut seen) = (copies, Packs::new());
+        for key in affected.iter().filter(|_| !mistake(Mutant::SurvivorsForgotten)) {
+            let packs =
+                self.inner.get_segment(key)?.map(|segment| segment.packs).unwrap_or_default();
+            waiting.extend(
+                packs
+                    .into_iter()
+                    .filter(|one| !leaving.contains(&one.pack) && seen.insert(one.pack)),
+            );
+            if !mistake(Mutant::IndexRemovedBeforeReplaced) {
+                waiting = self.publish_full(waiting)?;
+            }
         }
         if mistake(Mutant::IndexRemovedBeforeReplaced) {
             self.delete_segments(&affected)?;
         }
-        let origin =
-            self.report.run.map_or(Ok(random()?), |run| Ok::<_, VaultError>(run.into_bytes()))?;
+        let rest = self.publish_full(waiting)?;
+        if !rest.is_empty() {
+            self.publish(&rest)?;
+        }
+        self.delete_segments(&affected)
+    }
+
+    /// Publishes segments as long as there is enough for a full one; gives what is left.
+    fn publish_full(&self, listings: Vec<PackListing>) -> Result<Vec<PackListing>, VaultError> {
         let mut part = Vec::new();
         let mut bytes = 0;
         for listing in listings {
@@ -201,51 +222,59 @@ impl Run<'_> {
                 96 + listing.frames.iter().map(|frame| 9 + 32 * frame.ids.len()).sum::<usize>();
             part.push(listing);
             if bytes >= SEGMENT_BYTES_TARGET {
-                self.inner.publish_segment(origin, &std::mem::take(&mut part))?;
+                self.publish(&std::mem::take(&mut part))?;
                 bytes = 0;
             }
         }
-        if !part.is_empty() {
-            self.inner.publish_segment(origin, &part)?;
-        }
-        self.delete_segments(&affected)
+        Ok(part)
     }
 
-    /// What stays of segments that are replaced. A segment that is gone was replaced by somebody else.
-    fn survivors(
-        &self,
-        affected: &BTreeSet<&String>,
-        leaving: &Packs,
-    ) -> Result<Vec<PackListing>, VaultError> {
-        let mut listings = BTreeMap::new();
-        for key in affected {
-            let packs =
-                self.inner.get_segment(key)?.map(|segment| segment.packs).unwrap_or_default();
-            for listing in packs.into_iter().filter(|listing| !leaving.contains(&listing.pack)) {
-                listings.entry(listing.pack).or_insert(listing);
-            }
-        }
-        Ok(listings.into_values().collect())
+    /// Stores a segment. It is not taken into the index of this handle, which reads what it needs of it when it looks
+    /// for something: a collector would fill its memory with all that it tidies.
+    fn publish(&self, listings: &[PackListing]) -> Result<(), VaultError> {
+        let origin =
+            self.report.run.map_or(Ok(random()?), |run| Ok::<_, VaultError>(run.into_bytes()))?;
+        let inner = self.inner;
+        let key = format!("{SEGMENTS}{}", Uuid::from_bytes(random()?).simple());
+        let plain = Segment::write(origin, listings);
+        let sealed = seal_record(&inner.keyring, &inner.vault, RecordKind::Segment, &key, &plain)?;
+        create_new(&*inner.bucket, &key, &sealed)
     }
 
     fn delete_segments(&mut self, affected: &BTreeSet<&String>) -> Result<(), VaultError> {
-        for key in affected {
-            self.inner.bucket.delete(key)?;
-        }
+        self.delete_all(affected.iter().map(|key| (*key).clone()).collect())?;
         self.report.segments_replaced = affected.len() as u64;
         Ok(())
     }
 
-    /// Step 8.
-    fn delete_packs(&mut self, view: &View, packs: &Packs) -> Result<(), VaultError> {
-        for pack in packs {
-            if let Some((bytes, _)) = view.objects.get(pack) {
-                self.inner.bucket.delete(&pack.object())?;
+    /// Step 8. Gives the packs that the store keeps for now.
+    fn delete_packs(&mut self, view: &View, packs: &Packs) -> Result<Packs, VaultError> {
+        let there: Vec<(PackId, u64)> =
+            packs.iter().filter_map(|id| Some((*id, view.objects.get(id)?.0))).collect();
+        let deleted = self.delete_all(there.iter().map(|(id, _)| id.object()).collect())?;
+        let mut refused = Packs::new();
+        for ((id, bytes), deleted) in there.into_iter().zip(deleted) {
+            if deleted {
                 self.report.packs_deleted += 1;
                 self.report.bytes_deleted += bytes;
+            } else {
+                self.report.packs_deferred += 1;
+                self.report.bytes_deferred += bytes;
+                refused.insert(id);
             }
         }
-        Ok(())
+        Ok(refused)
+    }
+
+    /// Deletes objects, several at a time: each waits for the store and not for us. Says of each whether it is gone; a
+    /// store with object lock refuses until the time of the lock is over.
+    fn delete_all(&self, keys: Vec<String>) -> Result<Vec<bool>, VaultError> {
+        let threads = if self.inner.threads == 1 { 1 } else { DELETERS };
+        in_parallel(threads, &keys, |key| match self.inner.bucket.delete(key) {
+            Ok(()) => Ok(true),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// Removes packs that were deleted before and came back: a request that had hung in the network.
@@ -254,12 +283,17 @@ impl Run<'_> {
         if gone.is_empty() {
             return Ok(());
         }
-        for listed in self.inner.bucket.list("packs/")? {
-            if PackId::of_object(&listed.key).is_some_and(|pack| gone.contains(&pack)) {
-                self.inner.bucket.delete(&listed.key)?;
-                self.report.packs_deleted += 1;
-                self.report.bytes_deleted += listed.size;
-            }
+        let listed = self.inner.bucket.list("packs/")?.into_iter();
+        let strays: Vec<(String, u64)> = listed
+            .filter(|listed| {
+                PackId::of_object(&listed.key).is_some_and(|pack| gone.contains(&pack))
+            })
+            .map(|listed| (listed.key, listed.size))
+            .collect();
+        let deleted = self.delete_all(strays.iter().map(|(key, _)| key.clone()).collect())?;
+        for ((_, bytes), _) in strays.iter().zip(deleted).filter(|(_, deleted)| *deleted) {
+            self.report.packs_deleted += 1;
+            self.report.bytes_deleted += bytes;
         }
         Ok(())
     }
@@ -274,6 +308,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the store refuses to delete, as it does while an object is locked.
+fn is_refusal(error: &BucketError) -> bool {
+    matches!(error, BucketError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Segments that name packs which leave or which another segment names as well.

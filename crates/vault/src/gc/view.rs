@@ -17,10 +17,20 @@ pub(super) const SEGMENTS: &str = "index/";
 /// collection has finished a step.
 const ATTEMPTS: usize = 64;
 
+/// Identities that share a drawer, on average.
+const DRAWER_IDS: usize = 8;
+
 type Short = [u8; 16];
 
 fn short(id: &Id) -> Short {
     *id.0.first_chunk().expect("an identity is longer than its half")
+}
+
+/// Which of so many drawers (a power of two) an identity is in; in the order of identities.
+fn drawer(id: &Short, drawers: usize) -> usize {
+    let front = u64::from_be_bytes(*id.first_chunk().expect("it is longer than eight bytes"));
+    let bits = drawers.trailing_zeros();
+    if bits == 0 { 0 } else { usize::try_from(front >> (64 - bits)).expect("a few bits") }
 }
 
 /// A pack of the index.
@@ -70,6 +80,8 @@ pub(super) struct View {
     frame_of: Vec<u32>,
     /// Positions in `ids`, sorted by identity.
     order: Vec<u32>,
+    /// Where in `order` the identities begin whose first bits are a number; one more for the end.
+    starts: Vec<u32>,
     /// Segments with the packs that they name.
     pub(super) segments: BTreeMap<String, Vec<PackId>>,
     /// Packs that the store lists, with size and age.
@@ -152,20 +164,47 @@ impl View {
         for pack in &mut self.packs {
             pack.present = self.objects.contains_key(&pack.id);
         }
+        self.sort();
+    }
+
+    /// Sorts by identity. Those are uniform, so their first bits put each where it belongs but for a few neighbours.
+    fn sort(&mut self) {
         let ids = &self.ids;
-        self.order = (0..count(ids.len())).collect();
-        self.order.sort_unstable_by_key(|position| (ids[*position as usize], *position));
+        let drawers = (ids.len() / DRAWER_IDS).next_power_of_two().clamp(1, 1 << 26);
+        let mut starts = vec![0u32; drawers + 1];
+        for id in ids {
+            starts[drawer(id, drawers) + 1] += 1;
+        }
+        for at in 0..drawers {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut order = vec![0u32; ids.len()];
+        for (position, id) in ids.iter().enumerate() {
+            let place = &mut next[drawer(id, drawers)];
+            order[*place as usize] = count(position);
+            *place += 1;
+        }
+        for pair in starts.windows(2) {
+            order[pair[0] as usize..pair[1] as usize]
+                .sort_unstable_by_key(|position| (ids[*position as usize], *position));
+        }
+        (self.order, self.starts) = (order, starts);
     }
 
     /// The rank of an identity (that of its first copy) and its copies as positions.
     pub(super) fn copies(&self, id: &Id) -> Option<(usize, &[u32])> {
         let wanted = short(id);
-        let start = self.order.partition_point(|position| self.ids[*position as usize] < wanted);
-        let same = self.order[start..]
+        let drawers = self.starts.len() - 1;
+        let drawer = drawer(&wanted, drawers);
+        let (from, to) = (self.starts[drawer] as usize, self.starts[drawer + 1] as usize);
+        let alike = &self.order[from..to];
+        let start = alike.partition_point(|position| self.ids[*position as usize] < wanted);
+        let same = alike[start..]
             .iter()
             .take_while(|position| self.ids[**position as usize] == wanted)
             .count();
-        (same > 0).then(|| (start, &self.order[start..start + same]))
+        (same > 0).then(|| (from + start, &alike[start..start + same]))
     }
 
     /// The identities in order of rank, each with its copies.
@@ -284,7 +323,7 @@ mod tests {
         let blocks = view.ids.len();
         assert_eq!(blocks as u64, segments * 65_536);
         let bytes = view.ids.len() * size_of::<Short>()
-            + (view.frame_of.len() + view.order.len()) * size_of::<u32>()
+            + (view.frame_of.len() + view.order.len() + view.starts.len()) * size_of::<u32>()
             + view.frames.len() * size_of::<ViewFrame>()
             + view.packs.len() * size_of::<ViewPack>();
         assert!(bytes < 32 * blocks, "{bytes} bytes for {blocks} blocks");

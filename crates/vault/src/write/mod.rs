@@ -10,6 +10,8 @@ mod point;
 mod tree;
 mod worker;
 
+#[cfg(test)]
+pub(crate) use packer::Packer;
 pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};
 #[cfg(any(test, fuzzing))]
 pub(crate) use plan::align;

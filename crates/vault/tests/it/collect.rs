@@ -1,13 +1,17 @@
 //! Collection with blocks and packs of real size. What happens when everybody runs at once is for the simulator.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use coffre_vault::bucket::{Bucket, MemoryBucket};
-use coffre_vault::{CollectOptions, CollectReport, Extent, Vault, VaultError, VerifyScope};
+use coffre_vault::bucket::{Bucket, BucketError, Created, MemoryBucket, Object};
+use coffre_vault::{
+    CollectOptions, CollectReport, Extent, NoProgress, Vault, VaultError, VerifyScope,
+};
 use uuid::Uuid;
 
 use crate::support::{
-    BLOCK, Fault, Faulty, Image, backup, copy, mixed_image, new_vault, open, open_through, restore,
+    BLOCK, Fault, Faulty, Image, Noise, backup, copy, mixed_image, new_vault, open, open_through,
+    restore,
 };
 
 fn options() -> CollectOptions {
@@ -23,7 +27,7 @@ fn pack_bytes(bucket: &MemoryBucket) -> u64 {
 }
 
 fn is_clean(vault: &Vault) -> bool {
-    let report = vault.verify(VerifyScope::All, &coffre_vault::NoProgress).unwrap();
+    let report = vault.verify(VerifyScope::All, &NoProgress).unwrap();
     report.damage.is_empty()
 }
 
@@ -178,4 +182,87 @@ fn a_point_that_was_given_up_can_never_be_committed() {
     // One that is committed stays.
     vault.abandon_point(Uuid::from_u128(1)).unwrap();
     assert!(vault.point(Uuid::from_u128(1)).unwrap().is_some());
+}
+
+/// A store with object lock: packs cannot be deleted before it is opened.
+#[derive(Debug)]
+struct Locked {
+    inner: Arc<MemoryBucket>,
+    locked: AtomicBool,
+}
+
+impl Bucket for Locked {
+    fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError> {
+        self.inner.create(key, data)
+    }
+    fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
+        self.inner.get(key)
+    }
+    fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {
+        self.inner.get_range(key, offset, length)
+    }
+    fn size(&self, key: &str) -> Result<Option<u64>, BucketError> {
+        self.inner.size(key)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<Object>, BucketError> {
+        self.inner.list(prefix)
+    }
+    fn delete(&self, key: &str) -> Result<(), BucketError> {
+        if key.starts_with("packs/") && self.locked.load(Ordering::SeqCst) {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            return Err(BucketError::Io { verb: "delete", key: key.to_owned(), source });
+        }
+        self.inner.delete(key)
+    }
+}
+
+#[test]
+fn what_a_lock_protects_stays_condemned_and_is_deleted_when_it_is_over() {
+    let (bucket, vault) = new_vault();
+    let (one, two) = (mixed_image(1, 20, 0), mixed_image(2, 20, 0));
+    backup(&vault, Uuid::from_u128(1), &Image::new(one.clone()), None).unwrap();
+    backup(&vault, Uuid::from_u128(2), &Image::new(two.clone()), None).unwrap();
+    vault.delete_point(Uuid::from_u128(1)).unwrap();
+    let store = Arc::new(Locked { inner: Arc::clone(&bucket), locked: true.into() });
+    let through = || open_through(Arc::clone(&store) as Arc<dyn Bucket>).unwrap();
+    for _ in 0..2 {
+        let report = through().collect(&options()).unwrap();
+        assert!(report.packs_deferred > 0 && report.packs_deleted == 0, "{report:?}");
+        assert_eq!(bucket.list("gc/done/").unwrap().len(), 0);
+    }
+    // Nothing that is backed up meanwhile counts on them.
+    backup(&through(), Uuid::from_u128(3), &Image::new(one.clone()), None).unwrap();
+    store.locked.store(false, Ordering::SeqCst);
+    let report = through().collect(&options()).unwrap();
+    assert!(report.packs_deferred == 0 && report.packs_deleted > 0, "{report:?}");
+    assert_eq!(bucket.list("gc/condemned/").unwrap(), []);
+    let vault = open(&bucket).unwrap();
+    assert_eq!(vault.verify(VerifyScope::All, &NoProgress).unwrap().damage, []);
+    assert!(restore(&vault, Uuid::from_u128(2)).unwrap() == two);
+    assert!(restore(&vault, Uuid::from_u128(3)).unwrap() == one);
+}
+
+/// Many small backups end in few packs.
+#[test]
+fn small_packs_are_merged() {
+    let (bucket, vault) = new_vault();
+    let mut truth = Vec::new();
+    for number in 1..=20u8 {
+        let mut data = vec![0; 3 * BLOCK];
+        Noise::new(number.into()).fill(&mut data);
+        let id = Uuid::from_u128(number.into());
+        backup(&vault, id, &Image::new(data.clone()), None).unwrap();
+        truth.push((id, data));
+    }
+    let before = bucket.list("packs/").unwrap().len();
+    let report = vault.collect(&options()).unwrap();
+    assert!(report.plan.small_packs >= 16 && report.plan.sparse_packs == 0, "{report:?}");
+    let after = bucket.list("packs/").unwrap().len();
+    assert!(before == 40 && after == 2, "{before} packs became {after}");
+    let vault = open(&bucket).unwrap();
+    assert_eq!(vault.verify(VerifyScope::All, &NoProgress).unwrap().damage, []);
+    for (id, data) in truth {
+        assert!(restore(&vault, id).unwrap() == data);
+    }
+    assert_eq!(vault.collect(&options()).unwrap().packs_deleted, 0);
 }

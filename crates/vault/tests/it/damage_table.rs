@@ -49,6 +49,7 @@ impl Table {
         }] += 1;
     }
 
+    #[allow(clippy::print_stderr, reason = "the table is the evidence")]
     fn print(&self, title: &str) {
         let mut lines = format!(
             "\n{title}\n{:<14}{:>9}{:>9}{:>12}{:>10}{:>10}\n",
