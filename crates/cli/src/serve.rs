@@ -8,6 +8,7 @@ mod config;
 mod convert;
 pub(crate) mod data_dir;
 mod discovery;
+mod extension;
 mod failure;
 mod first_run;
 mod http;
@@ -248,6 +249,12 @@ fn start_threads(
         });
     threads.push(thread.context("start the discovery")?);
     threads.extend(start_reconcilers(&service, config)?);
+    if let Some(version) = service.hypervisors.offered() {
+        let thread = std::thread::Builder::new()
+            .name("extension".to_owned())
+            .spawn(move || extension::run(&service, &version));
+        threads.push(thread.context("start the care for the extension")?);
+    }
     Ok(threads)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use coffre_fabric::{
-    AgentState, Changed, Consistency, FabricError, FreezeWish, Machine, MachineInfo, PowerState,
+    AgentState, Changed, Consistency, FabricError, FreezeRecord, FreezeWish, Machine, MachineInfo, PowerState,
     Release, Snapshot, SnapshotReport, SnapshotRequest,
 };
 use coffre_vault::{DiskSpec, DiskStats, PointInfo, PointSpec, ReadPlan, Vault, VaultError};
@@ -54,6 +54,8 @@ pub struct SnapshotFacts {
     pub consistency_reason: String,
     /// Milliseconds that the guest was frozen; `None` = it was not.
     pub freeze_ms: Option<u64>,
+    /// Who froze it, and when what happened.
+    pub freeze: Option<FreezeRecord>,
     /// The moment of the point in time, Unix milliseconds.
     pub taken_unix_ms: i64,
     /// The disks that will be transferred.
@@ -139,6 +141,7 @@ pub fn take_snapshot(
         machine: info,
         consistency: report.consistency,
         freeze_ms: freeze_ms(&report),
+        freeze: report.freeze.clone(),
         taken_unix_ms: report.taken_unix_ms,
         disks: disk_facts(&report, &spec.excluded),
         consistency_reason: report.reason,

@@ -3,7 +3,7 @@
 //! The database is a cache: from this alone the row of a recovery point can be written again, and
 //! the machine can be defined again.
 
-use coffre_fabric::{Consistency, MachineInfo, SnapshotReport};
+use coffre_fabric::{Consistency, FreezeRecord, MachineInfo, SnapshotReport};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -43,6 +43,9 @@ pub struct PointMetadata {
     pub consistency_reason: String,
     /// Milliseconds that the guest was frozen; `None` = it was not.
     pub freeze_ms: Option<u64>,
+    /// Who froze it, and when what happened; `None` = nobody, or an earlier version wrote this.
+    #[serde(default)]
+    pub freeze: Option<FreezeRecord>,
     /// The point that the changes are relative to; `None` = all was read.
     pub parent: Option<Uuid>,
     /// Why everything was read, when a parent was there and could not be used.
@@ -64,6 +67,7 @@ impl PointMetadata {
             consistency: report.consistency,
             consistency_reason: report.reason.clone(),
             freeze_ms: freeze_ms(report),
+            freeze: report.freeze.clone(),
             parent,
             read_reason,
         }

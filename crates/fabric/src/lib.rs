@@ -27,6 +27,6 @@ pub use machine::{
     AgentState, DiskInfo, Fabric, ImageFormat, Machine, MachineInfo, OsType, PowerState, Stop,
 };
 pub use snapshot::{
-    Changed, Consistency, FreezeRecord, FreezeWish, FrozenBy, GuestTimes, Release, Snapshot, SnapshotDisk, SnapshotReader,
-    SnapshotReport, SnapshotRequest,
+    Changed, Consistency, FreezeRecord, FreezeWish, FrozenBy, GuestTimes, Release, Snapshot,
+    SnapshotDisk, SnapshotReader, SnapshotReport, SnapshotRequest,
 };

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use coffre_fabric::qemu::QemuConfig;
 use coffre_fabric::{
-    AgentState, Consistency, FreezeWish, ImageFormat, Release, SnapshotReport, SnapshotRequest,
+    AgentState, Consistency, FreezeWish, ImageFormat, OsType, Release, SnapshotReport,
+    SnapshotRequest,
 };
 use common::fake_agent::{FakeAgent, Guest, Manner};
 use common::host::{self, Host};
@@ -58,6 +59,25 @@ fn an_agent_that_cannot_freeze_costs_the_level_and_not_the_point() {
         assert_eq!(report.consistency, Consistency::Crash, "{manner:?}");
         assert!(report.reason.contains(expected), "{manner:?}: {}", report.reason);
         assert!(!guest.frozen, "{manner:?}");
+    }
+}
+
+#[test]
+fn a_windows_guest_is_frozen_by_its_shadow_copies_and_a_failing_writer_is_named() {
+    const WRITER: &str = "hook script has failed";
+    let levels = [(Manner::Good, Consistency::Application), (Manner::Refuses, Consistency::Crash)];
+    for (manner, expected) in levels {
+        let mut host = Host::new(&[ImageFormat::Qcow2]);
+        host.config.machines[0].os_type = OsType::Windows;
+        host.restart_service();
+        host.start();
+        let agent = FakeAgent::start(&host.runtime("qga.sock"), manner, false);
+        let request = request(&host);
+        let report = host.machine.take_snapshot(&request).unwrap();
+        assert_eq!(report.consistency, expected, "{}", report.reason);
+        assert_eq!(report.reason.contains(WRITER), manner == Manner::Refuses, "{}", report.reason);
+        assert!(!agent.guest().frozen);
+        host.machine.release(request.point, Release::Committed).unwrap();
     }
 }
 

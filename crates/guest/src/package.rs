@@ -4,9 +4,11 @@
 //! over all that stands before them. So a package stays one file that any agent understands, and no bit of it can be
 //! changed unnoticed. [`Package::verify`] looks at nothing else before the signature is known to be good.
 
+mod content;
 mod elf;
 mod key;
 
+pub use content::Content;
 pub use elf::{ProgramError, check_program};
 pub use key::{KeyError, SigningKey, TrustedKey};
 

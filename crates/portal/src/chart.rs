@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use coffre_control::model::{Consistency, PointTier, RecoveryPoint};
+use coffre_control::model::{Consistency, FreezeWindows, PointTier, RecoveryPoint};
 use jiff::Timestamp;
 
 use crate::format;
@@ -145,9 +145,13 @@ pub(crate) fn freezes(view: &View, points: &[RecoveryPoint]) -> Option<Chart> {
         points.iter().filter_map(|it| Some((it.time, it.stats.freeze_ms?))).collect();
     let most = values.iter().map(|(_, value)| *value).max()?;
     let mut chart = Chart::new("chart-freezes", view.t("freeze"), BARS + 22);
-    chart.note = view.t1("chart-longest", "value", &view.millis(most));
+    let windows = FreezeWindows::of(points)?;
+    let (median, p99) = (view.millis(windows.median_ms), view.millis(windows.p99_ms));
+    let longest = view.millis(most);
+    let told = [("median", (&median).into()), ("p99", (&p99).into()), ("value", (&longest).into())];
+    chart.note = view.text("chart-freezes-note", &told);
     let span = Span::of(points)?;
-    draw_axis(&mut chart, view.millis(most));
+    draw_axis(&mut chart, longest);
     chart.shapes.push(("chart-2", bars(&span, &values, most)));
     chart.name_times(view, &span, BARS + 16);
     Some(chart)

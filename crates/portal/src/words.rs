@@ -3,8 +3,8 @@
 
 use coffre_control::Action;
 use coffre_control::model::{
-    AgentState, BackupHealth, BackupOutcome, Consistency, DiskFormat, Immutability, ItemState,
-    JobKind, JobStatus, Month, OsType, PointTier, PowerState, ProtectedItem, Redundancy,
+    AgentState, BackupHealth, BackupOutcome, Consistency, DiskFormat, ExtensionState, Immutability,
+    ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState, ProtectedItem, Redundancy,
     RestoreTarget, SoftDeleteState, Step, StepStatus, WeekOfMonth, Weekday,
 };
 
@@ -113,6 +113,16 @@ pub(crate) fn power(power: PowerState) -> (Tone, &'static str) {
         PowerState::Paused => (Tone::Warn, "power-paused"),
         PowerState::Stopped => (Tone::Idle, "power-stopped"),
         PowerState::Unknown => (Tone::Warn, "power-unknown"),
+    }
+}
+
+/// Key and tone of our extension in a guest.
+pub(crate) fn extension(extension: &ExtensionState) -> (Tone, &'static str) {
+    match extension {
+        ExtensionState::NotOffered => (Tone::Idle, "extension-not-offered"),
+        ExtensionState::Absent => (Tone::Idle, "extension-absent"),
+        ExtensionState::Installed { .. } => (Tone::Good, "extension-installed"),
+        ExtensionState::Failed { .. } => (Tone::Warn, "extension-failed"),
     }
 }
 

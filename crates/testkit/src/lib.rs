@@ -37,6 +37,7 @@
 //! The first test that asks for a guest builds it with `guests/build.sh` (a few seconds; cached in `target/guests`).
 //! `COFFRE_KEEP_MACHINES=1` keeps the folder of each machine (disks, serial log) for a look afterwards.
 
+mod extension;
 mod guest;
 mod machine;
 pub mod service;
@@ -46,6 +47,7 @@ pub mod sim;
 mod wire;
 mod workload;
 
+pub use extension::extension_program;
 pub use guest::{Guest, GuestDisk, GuestFiles, Guests};
 pub use machine::{Format, Machine, MachineBuilder, MachineDisk, first_difference};
 pub use shell::{Output, Shell};

@@ -29,8 +29,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("xtask", &["testkit"]),
 ];
 
-/// What tests may use besides: the two faces are tested on the real store. Everybody's tests may use `testkit`.
-const TEST_EDGES: &[(&str, &str)] = &[("arm", "store"), ("portal", "store")];
+/// What tests may use besides: the two faces are tested on the real store, and the extension with the host that drives
+/// it. Everybody's tests may use `testkit`.
+const TEST_EDGES: &[(&str, &str)] = &[("arm", "store"), ("portal", "store"), ("guest", "fabric")];
 
 /// Dependencies that have one home (or a few): what others build from may not name them. Their tests may.
 const HOMES: &[(&str, &[&str])] = &[

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use coffre_control::model::{ItemState, Policy, ProtectedItem, Vault, Vm};
+use coffre_control::model::{FreezeWindows, ItemState, Policy, ProtectedItem, Vault, Vm};
 use coffre_control::port::Tx;
 use coffre_control::{ErrorCode, Refusal};
 use serde_json::Value;
@@ -47,6 +47,7 @@ impl Rows {
             vm: self.vms.get(&item.vm),
             kind: policy.map(|it| it.kind),
             points: None,
+            freezes: None,
             now: call.now,
         }
     }
@@ -96,8 +97,9 @@ pub(crate) fn body(call: &Call<'_>, names: &VmRef) -> Result<Value, ArmError> {
         };
         let points = tx.points(found.id)?;
         let oldest = points.iter().map(|point| point.time).min();
-        let points = Some((points.len(), oldest));
-        let context = ItemContext { vault: &vault, vm: vm.as_ref(), kind, points, now: call.now };
+        let freezes = FreezeWindows::of(&points);
+        let (points, vm) = (Some((points.len(), oldest)), vm.as_ref());
+        let context = ItemContext { vault: &vault, vm, kind, points, freezes, now: call.now };
         Ok(item::item(&found, context))
     })
 }

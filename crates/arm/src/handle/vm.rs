@@ -2,6 +2,7 @@
 
 use coffre_control::model::Vm;
 use coffre_control::usecase::{Power, power_vm};
+use serde_json::Value;
 
 use crate::call::Call;
 use crate::http::error::ArmError;
@@ -82,15 +83,26 @@ pub(crate) fn stop(call: &Call<'_>) -> Result<Reply, ArmError> {
     power(call, Power::Stop { graceful: !skip })
 }
 
-/// GET the extensions of one VM: the guest agent is all that a backup needs in it.
+/// GET the extensions of one VM: ours, when it is there.
 pub(crate) fn extensions(call: &Call<'_>) -> Result<Reply, ArmError> {
-    call.read("show virtual machine", |tx| call.vm(tx))?;
-    Ok(Reply::list(Vec::new()))
+    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
+    let id = vm_id(vm.subscription, &vm.group, &vm.name);
+    Ok(Reply::list(render::extension::extensions(&vm, &id)))
 }
 
 /// GET one extension
 pub(crate) fn show_extension(call: &Call<'_>) -> Result<Reply, ArmError> {
-    call.read("show virtual machine", |tx| call.vm(tx))?;
-    let kind = format!("{VM_TYPE}/{}/extensions", call.param("vm"));
-    Err(call.no_resource(&kind, call.param("extension")).into())
+    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
+    let id = vm_id(vm.subscription, &vm.group, &vm.name);
+    let wanted = call.param("extension");
+    let is_wanted = |body: &Value| {
+        body["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    match render::extension::extensions(&vm, &id).into_iter().find(is_wanted) {
+        Some(body) => Ok(Reply::ok(body)),
+        None => {
+            let kind = format!("{VM_TYPE}/{}/extensions", call.param("vm"));
+            Err(call.no_resource(&kind, wanted).into())
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Protected items.
 
-use coffre_control::model::{ItemState, PolicyKind, ProtectedItem, Vault, Vm};
+use coffre_control::model::{FreezeWindows, ItemState, PolicyKind, ProtectedItem, Vault, Vm};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub(crate) struct ItemContext<'a> {
     pub(crate) kind: Option<PolicyKind>,
     /// How many recovery points it has, and when the oldest was taken; none leaves it out.
     pub(crate) points: Option<(usize, Option<Timestamp>)>,
+    /// How long the VM stood still for them.
+    pub(crate) freezes: Option<FreezeWindows>,
     /// Now.
     pub(crate) now: Timestamp,
 }
@@ -73,7 +75,16 @@ pub(crate) fn item(item: &ProtectedItem, context: ItemContext<'_>) -> Value {
     });
     put(&mut properties, "extendedProperties", disks);
     let extended = context.points.map(|(count, oldest)| {
+        let freezes = context.freezes.map(|freezes| {
+            json!({
+                "count": freezes.count,
+                "medianMilliseconds": freezes.median_ms,
+                "p99Milliseconds": freezes.p99_ms,
+                "longestMilliseconds": freezes.longest_ms,
+            })
+        });
         json!({
+            "freezeWindows": freezes,
             "oldestRecoveryPoint": oldest.map(time),
             "oldestRecoveryPointInVault": oldest.map(time),
             "recoveryPointCount": count,

@@ -211,6 +211,22 @@ fn restore_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job, target: &R
             bag.insert("Config Blob Container Name", folder.clone());
         }
         RestoreTarget::InPlace { .. } => {
+        if let Some(freeze) = &snapshot.freeze {
+            bag.insert("Frozen by", freeze.by.clone());
+            bag.insert("Freeze asked (host)", time(freeze.asked));
+            bag.insert("Frozen (host)", time(freeze.frozen));
+            bag.insert("Snapshot done (host)", time(freeze.taken));
+            if let Some(thawed) = freeze.thawed {
+                bag.insert("Thawed (host)", time(thawed));
+            }
+            if let Some(guest) = &freeze.guest {
+                bag.insert("Freeze started (guest)", time(guest.started));
+                bag.insert("Frozen (guest)", time(guest.frozen));
+                if let Some(thawed) = guest.thawed {
+                    bag.insert("Thawed (guest)", time(thawed));
+                }
+            }
+        }
             bag.insert("Job Type", "Recover to original location".to_owned());
             bag.insert("Target VM Name", job.name.clone());
         }

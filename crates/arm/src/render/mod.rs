@@ -1,6 +1,7 @@
 //! Nouns of the domain as the JSON that Azure's clients read. Nothing here decides anything.
 
 pub(crate) mod container;
+pub(crate) mod extension;
 pub(crate) mod item;
 pub(crate) mod job;
 pub(crate) mod point;

@@ -119,6 +119,7 @@ pub(crate) fn instance_view(vm: &Vm) -> Value {
             }],
         },
         "disks": disks.collect::<Vec<_>>(),
+        "extensions": super::extension::instance_views(vm),
         "statuses": [
             {
                 "code": "ProvisioningState/succeeded",

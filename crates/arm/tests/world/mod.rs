@@ -18,9 +18,9 @@ use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
 use coffre_control::job::{Event, Next, StepFacts};
 use coffre_control::model::{
-    AgentState, Consistency, DiskFormat, Job, OsType, PowerState, Principal, PrincipalKind, Region,
-    RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StorageAccount,
-    Subscription, TransferFacts, VmDisk,
+    AgentState, Consistency, DiskFormat, ExtensionState, Job, OsType, PowerState, Principal,
+    PrincipalKind, Region, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step,
+    StorageAccount, Subscription, TransferFacts, VmDisk,
 };
 use coffre_control::port::{Db, tx};
 use coffre_control::usecase::{
@@ -270,6 +270,7 @@ fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
             consistency: Consistency::FileSystem,
             reason: "file systems were frozen by the guest agent".to_owned(),
             freeze_ms: Some(12),
+            freeze: None,
             taken: now,
             disks: disks()
                 .into_iter()
@@ -357,6 +358,10 @@ fn discovery() -> Discovery {
         name: name.to_owned(),
         os_type: OsType::Linux,
         power,
+        extension: match &agent {
+            AgentState::Ready { .. } => ExtensionState::Installed { version: "1.0.0.0".to_owned() },
+            AgentState::Silent | AgentState::NotConfigured => ExtensionState::Absent,
+        },
         agent,
         cpus: 2,
         memory_bytes: 4 << 30,

@@ -52,8 +52,20 @@ pub(crate) struct Config {
     pub(crate) expiry_grace_hours: i64,
     /// Seconds that a guest may stay frozen for a snapshot, 1 to 60.
     pub(crate) freeze_seconds: u64,
+    /// The extension that is put into guests. Left out: guests are frozen by the QEMU guest agent only.
+    pub(crate) extension: Option<Extension>,
     /// Where VMs live. Empty: one, named `local`, with the folder `machines` of the data folder.
     pub(crate) hypervisor: Vec<Hypervisor>,
+}
+
+/// The extension for guests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Extension {
+    /// The signed package, as `coffre extension package` makes it.
+    pub(crate) package: PathBuf,
+    /// The keys that may have signed it, as `coffre extension key` prints them.
+    pub(crate) trust: Vec<String>,
 }
 
 /// One place where VMs live.
@@ -87,6 +99,7 @@ impl Default for Config {
             backups_per_store: 8,
             expiry_grace_hours: 12,
             freeze_seconds: 10,
+            extension: None,
             hypervisor: Vec::new(),
         }
     }

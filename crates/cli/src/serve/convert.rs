@@ -1,8 +1,12 @@
 //! The hypervisors' words in the words of the control plane.
 
 use coffre_control::id::VmId;
-use coffre_control::model::{AgentState, Consistency, DiskFormat, OsType, PowerState, VmDisk};
+use coffre_control::model::{
+    AgentState, Consistency, DiskFormat, ExtensionState, FreezeFacts, GuestTimes, OsType,
+    PowerState, VmDisk,
+};
 use coffre_control::usecase::DiscoveredVm;
+use jiff::Timestamp;
 
 /// How whole a point is.
 pub(crate) fn consistency(consistency: coffre_fabric::Consistency) -> Consistency {
@@ -10,6 +14,40 @@ pub(crate) fn consistency(consistency: coffre_fabric::Consistency) -> Consistenc
         coffre_fabric::Consistency::Application => Consistency::Application,
         coffre_fabric::Consistency::FileSystem => Consistency::FileSystem,
         coffre_fabric::Consistency::Crash => Consistency::Crash,
+    }
+}
+
+/// Who froze a guest and when; `None` = the times are no times.
+pub(crate) fn freeze(record: &coffre_fabric::FreezeRecord) -> Option<FreezeFacts> {
+    let by_host = |unix_ms| Timestamp::from_millisecond(unix_ms).ok();
+    let by_guest = |unix_ns: u64| Timestamp::from_nanosecond(i128::from(unix_ns)).ok();
+    let guest = record.guest.and_then(|guest| {
+        Some(GuestTimes {
+            started: by_guest(guest.started_unix_ns)?,
+            frozen: by_guest(guest.frozen_unix_ns)?,
+            thawed: guest.thawed_unix_ns.and_then(by_guest),
+        })
+    });
+    Some(FreezeFacts {
+        by: match &record.by {
+            coffre_fabric::FrozenBy::Extension { version } => format!("VMSnapshotLinux {version}"),
+            coffre_fabric::FrozenBy::Agent => "QEMU guest agent".to_owned(),
+        },
+        asked: by_host(record.asked_unix_ms)?,
+        frozen: by_host(record.frozen_unix_ms)?,
+        taken: by_host(record.taken_unix_ms)?,
+        thawed: record.thawed_unix_ms.and_then(by_host),
+        guest,
+    })
+}
+
+fn extension(state: coffre_fabric::extension::ExtensionState) -> ExtensionState {
+    use coffre_fabric::extension::ExtensionState as Found;
+    match state {
+        Found::NotOffered => ExtensionState::NotOffered,
+        Found::Absent => ExtensionState::Absent,
+        Found::Installed { version } => ExtensionState::Installed { version },
+        Found::Failed { version, reason } => ExtensionState::Failed { version, reason },
     }
 }
 
@@ -33,6 +71,7 @@ pub(crate) fn machine(info: coffre_fabric::MachineInfo) -> DiscoveredVm {
             coffre_fabric::AgentState::Silent => AgentState::Silent,
             coffre_fabric::AgentState::NotConfigured => AgentState::NotConfigured,
         },
+        extension: extension(info.extension),
         cpus: info.cpus,
         memory_bytes: info.memory_bytes,
         managed: info.managed,

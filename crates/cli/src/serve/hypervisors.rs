@@ -20,6 +20,8 @@ const RUNTIME_PATH_BYTES_MAX: usize = 60;
 /// All places where VMs live.
 pub(crate) struct Hypervisors {
     all: Vec<Place>,
+    /// Version of the extension that is offered to guests.
+    offered: Option<String>,
 }
 
 struct Place {
@@ -42,14 +44,25 @@ impl Hypervisors {
         } else {
             config.hypervisor.clone()
         };
-        let all = wanted
+        let all: Vec<Place> = wanted
             .into_iter()
             .map(|wanted| {
                 let name = wanted.name.clone();
                 Place::open(wanted, data).with_context(|| format!("open hypervisor {name}"))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Hypervisors { all })
+        let extension = config.extension.as_ref().map(super::extension::load).transpose()?;
+        for place in &all {
+            if let Some(extension) = &extension {
+                place.fabric.offer_extension(Arc::clone(extension));
+            }
+        }
+        Ok(Hypervisors { all, offered: extension.map(|extension| extension.version.clone()) })
+    }
+
+    /// Version of the extension that is offered to guests; `None` = none is.
+    pub(crate) fn offered(&self) -> Option<String> {
+        self.offered.clone()
     }
 
     /// Name of each place, and its machines now.

@@ -9,6 +9,7 @@
 mod az;
 mod crash;
 mod first_run;
+mod extension;
 mod incremental;
 mod point;
 mod portal;

@@ -111,7 +111,7 @@ fn wait_until_the_point_is_taken(world: &World, job: &str) -> anyhow::Result<()>
 
 /// Whether the file system in an image is whole by its own checker, on a copy that was mounted once. (A freeze leaves a
 /// note in the log of an xfs so that a mount after a crash looks there; the checker alone will not.)
-fn check_file_system(image: &Path) -> anyhow::Result<bool> {
+pub(crate) fn check_file_system(image: &Path) -> anyhow::Result<bool> {
     let raw = image.with_extension("checked");
     let here = image.with_extension("mounted");
     std::fs::create_dir(&here)?;

@@ -6,6 +6,7 @@
 pub mod agenda;
 pub mod audit;
 pub mod deployment;
+pub mod freeze;
 pub mod group;
 pub mod item;
 pub mod job;
@@ -25,6 +26,7 @@ pub mod vm;
 pub use agenda::{Agenda, Task};
 pub use audit::AuditRecord;
 pub use deployment::{Deployment, DeploymentStep};
+pub use freeze::FreezeWindows;
 pub use group::ResourceGroup;
 pub use item::{
     BackupHealth, BackupOutcome, DiskSelection, ExpiryBook, HealthDetail, ItemState, LastBackup,
@@ -48,12 +50,12 @@ pub use record::{Record, RecordKind};
 pub use region::Region;
 pub use setting::Setting;
 pub use step::{
-    Facts, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StepRecord,
-    StepStatus, TransferFacts,
+    Facts, FreezeFacts, GuestTimes, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts,
+    Step, StepRecord, StepStatus, TransferFacts,
 };
 pub use storage_account::StorageAccount;
 pub use subscription::Subscription;
 pub use vault::{
     Identity, Immutability, MonitoringSettings, Redundancy, SoftDelete, SoftDeleteState, Vault,
 };
-pub use vm::{AgentState, DiskFormat, OsType, PowerState, Vm, VmDisk};
+pub use vm::{AgentState, DiskFormat, ExtensionState, OsType, PowerState, Vm, VmDisk};

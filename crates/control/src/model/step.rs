@@ -120,12 +120,43 @@ pub struct SnapshotFacts {
     pub reason: String,
     /// How long the guest was frozen, in milliseconds; none when it was not.
     pub freeze_ms: Option<u64>,
+    /// Who froze it, and when what happened; none when nobody did.
+    #[serde(default)]
+    pub freeze: Option<FreezeFacts>,
     /// When the snapshot was complete.
     pub taken: Timestamp,
     /// The disks in it.
     pub disks: Vec<SnapshotDiskFacts>,
     /// What the driver needs to make the machine again; no secrets.
     pub config: Value,
+}
+
+/// Who froze a guest, and when what happened by the clock of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeFacts {
+    /// Who froze it, in words for people: the extension with its version, or the guest agent.
+    pub by: String,
+    /// When the guest was asked.
+    pub asked: Timestamp,
+    /// When it said that it is frozen.
+    pub frozen: Timestamp,
+    /// When the snapshot was complete.
+    pub taken: Timestamp,
+    /// When it said that it is thawed; none when it did not.
+    pub thawed: Option<Timestamp>,
+    /// The same by the clock of the guest; none when it does not tell.
+    pub guest: Option<GuestTimes>,
+}
+
+/// What happened when by the clock of a guest, which may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestTimes {
+    /// The first file system began to freeze.
+    pub started: Timestamp,
+    /// The last one was frozen.
+    pub frozen: Timestamp,
+    /// The last one was thawed; none when it did not say so.
+    pub thawed: Option<Timestamp>,
 }
 
 /// One disk of a snapshot.

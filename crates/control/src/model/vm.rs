@@ -25,6 +25,9 @@ pub struct Vm {
     pub power: PowerState,
     /// Guest agent when last seen.
     pub agent: AgentState,
+    /// Our extension in the guest when last seen.
+    #[serde(default)]
+    pub extension: ExtensionState,
     /// Virtual processors; 0 = not known.
     pub cpus: u32,
     /// Memory in bytes; 0 = not known.
@@ -106,6 +109,28 @@ pub enum AgentState {
     Silent,
     /// The VM has no channel for it.
     NotConfigured,
+}
+
+/// Our extension in a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExtensionState {
+    /// There is none for this guest.
+    #[default]
+    NotOffered,
+    /// It is not in the guest yet; the next backup puts it there.
+    Absent,
+    /// It is there.
+    Installed {
+        /// Its version.
+        version: String,
+    },
+    /// The last try to put it there or to use it failed.
+    Failed {
+        /// Version that was found; none when there is none.
+        version: Option<String>,
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 /// Format of a disk image.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::{ErrorCode, Refusal};
 use crate::id::{SubscriptionId, VmId};
 use crate::model::{
-    AgentState, BackupHealth, HealthDetail, OsType, PowerState, ResourceGroup, Vm, VmDisk,
+    AgentState, BackupHealth, ExtensionState, HealthDetail, OsType, PowerState, ResourceGroup, Vm, VmDisk,
 };
 use crate::port::Tx;
 
@@ -42,6 +42,8 @@ pub struct DiscoveredVm {
     pub power: PowerState,
     /// Guest agent.
     pub agent: AgentState,
+    /// Our extension in the guest.
+    pub extension: ExtensionState,
     /// Virtual processors; 0 = not known.
     pub cpus: u32,
     /// Memory in bytes; 0 = not known.
@@ -140,6 +142,7 @@ fn add(
         os_type: machine.os_type,
         power: machine.power,
         agent: machine.agent.clone(),
+        extension: machine.extension.clone(),
         cpus: machine.cpus,
         memory_bytes: machine.memory_bytes,
         managed: machine.managed,
@@ -170,6 +173,7 @@ fn refresh(
         os_type: machine.os_type,
         power: machine.power,
         agent: machine.agent.clone(),
+        extension: machine.extension.clone(),
         cpus: machine.cpus,
         memory_bytes: machine.memory_bytes,
         managed: machine.managed,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use coffre_engine::{BackupSpec, PointLabels};
+use coffre_fabric::extension::ExtensionState;
 use coffre_fabric::{
     AgentState, ByteRange, Changed, Consistency, DiskInfo, Extent, FabricError, FreezeWish,
     ImageFormat, Machine, MachineInfo, OsType, PowerState, Release, Result, Snapshot, SnapshotDisk,
@@ -181,6 +182,7 @@ impl Machine for FakeMachine {
             os_type: OsType::Linux,
             power: inner.power,
             agent: inner.agent.clone(),
+            extension: ExtensionState::NotOffered,
             cpus: 1,
             memory_bytes: 1 << 28,
             managed: false,
@@ -239,6 +241,7 @@ impl Machine for FakeMachine {
             consistency: if frozen { Consistency::FileSystem } else { Consistency::Crash },
             reason: if frozen { "all froze" } else { "the agent is silent" }.to_owned(),
             freeze_window: frozen.then(|| Duration::from_millis(12)),
+            freeze: None,
             taken_unix_ms: 1_700_000_000_000,
             disks,
         };

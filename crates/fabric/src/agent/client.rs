@@ -100,7 +100,11 @@ impl AgentClient {
         }
     }
 
-    pub(super) fn query<T: DeserializeOwned>(&mut self, name: &str, arguments: Value) -> Result<T, QmpError> {
+    pub(super) fn query<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        arguments: Value,
+    ) -> Result<T, QmpError> {
         let value = self.command(name, arguments, AGENT_TIMEOUT)?;
         serde_json::from_value(value)
             .map_err(|source| QmpError::Answer { command: name.to_owned(), source })

@@ -58,17 +58,15 @@ pub(crate) fn upgrade_of(installed: &Installed, extension: &Extension) -> bool {
 /// Puts the package into the guest and installs it; an older one is updated. The error is in words.
 ///
 /// Nobody may be taking a point of the machine meanwhile.
-pub(crate) fn deliver(
-    agent: &mut AgentClient,
-    extension: &Extension,
-) -> Result<Installed, String> {
+pub(crate) fn deliver(agent: &mut AgentClient, extension: &Extension) -> Result<Installed, String> {
     if !extension.is_sound() {
         return Err("the package of the extension has names that cannot be used".to_owned());
     }
     can_be_used(agent)?;
     let before = installed(agent);
     let staging = format!("{HANDLERS}/.coffre-{}", Uuid::new_v4().simple());
-    let delivered = push(agent, extension, &staging).and_then(|()| adopt(agent, extension, &staging));
+    let delivered =
+        push(agent, extension, &staging).and_then(|()| adopt(agent, extension, &staging));
     let adopted = match delivered {
         Ok(adopted) => adopted,
         Err(reason) => {
@@ -138,11 +136,7 @@ struct Adopted {
 }
 
 /// Lets the program verify every file and move them to their place.
-fn adopt(
-    agent: &mut AgentClient,
-    extension: &Extension,
-    staging: &str,
-) -> Result<Adopted, String> {
+fn adopt(agent: &mut AgentClient, extension: &Extension, staging: &str) -> Result<Adopted, String> {
     let files = extension
         .files
         .iter()

@@ -186,7 +186,11 @@ impl Session {
     }
 
     /// Says whether there is a point: the guest thaws.
-    pub(crate) fn done(&self, agent: &mut AgentClient, error: Option<&str>) -> Result<(), QmpError> {
+    pub(crate) fn done(
+        &self,
+        agent: &mut AgentClient,
+        error: Option<&str>,
+    ) -> Result<(), QmpError> {
         let text = json!({
             "nonce": self.nonce, "taskId": self.task, "ok": error.is_none(),
             "error": error.unwrap_or_default(),

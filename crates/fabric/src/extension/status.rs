@@ -104,7 +104,8 @@ fn message(inner: &Inner) -> Option<Message> {
 
 /// The words of a message without the facts behind them.
 fn words(message: &str) -> String {
-    let kept = message.split(", ").filter(|part| !part.contains('=')).collect::<Vec<_>>().join(", ");
+    let kept =
+        message.split(", ").filter(|part| !part.contains('=')).collect::<Vec<_>>().join(", ");
     kept.split("snapshotCreator=").next().unwrap_or_default().trim().chars().take(400).collect()
 }
 
@@ -154,7 +155,8 @@ mod tests {
     fn the_reason_is_the_one_that_was_found() {
         let verdict = Verdict::parse(&status("121", 0, "w", Some("/mnt is frozen"))).unwrap();
         assert_eq!(verdict.reason, "/mnt is frozen");
-        let verdict = Verdict::parse(&status("76", 0, "No. snapshotCreator=x, a=b, ", None)).unwrap();
+        let verdict =
+            Verdict::parse(&status("76", 0, "No. snapshotCreator=x, a=b, ", None)).unwrap();
         assert_eq!(verdict.reason, "No.");
     }
 }

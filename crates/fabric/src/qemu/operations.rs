@@ -225,9 +225,7 @@ impl QemuMachine {
         if freezing {
             self.thaw_extension();
         }
-        if freezing
-            && let Err(error) = self.thaw_guest(|| Ok(true))
-        {
+        if freezing && let Err(error) = self.thaw_guest(|| Ok(true)) {
             tracing::error!(machine = self.name(), ?error, "the guest may still be frozen");
         }
         if let Some(note) = &note {

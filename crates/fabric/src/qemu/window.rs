@@ -212,7 +212,10 @@ impl Held {
             let by_guest = thawed.thawed_ns.checked_sub(self.ready.started_ns);
             let by_host = acknowledged.1.duration_since(self.asked).unwrap_or_default();
             // A clock that jumped is not believed.
-            by_guest.map(Duration::from_nanos).filter(|window| *window <= by_host).unwrap_or(by_host)
+            by_guest
+                .map(Duration::from_nanos)
+                .filter(|window| *window <= by_host)
+                .unwrap_or(by_host)
         });
         let verdict = match &thawed {
             Ok(Some(_)) => session.verdict(&mut agent, AFTERWARDS),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use coffre_control::Action;
 use coffre_control::id::VmId;
-use coffre_control::model::{AgentState, PowerState, Vm};
+use coffre_control::model::{AgentState, ExtensionState, PowerState, Vm};
 use coffre_control::port::JobFilter;
 use coffre_control::usecase::vm::{VmView, get_vm_by_id};
 
@@ -34,6 +34,9 @@ struct VmPage<'a> {
     agent: Status,
     agent_version: Option<&'a str>,
     agent_advice: Option<Notice>,
+    extension: Status,
+    extension_version: Option<&'a str>,
+    extension_advice: Option<Notice>,
     gone: Option<Notice>,
     protection: Option<Protection>,
     may_protect: bool,
@@ -89,6 +92,19 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
             AgentState::Silent | AgentState::NotConfigured => None,
         },
         agent_advice: agent_advice(&view, vm),
+        extension: status(&view, words::extension(&vm.extension)),
+        extension_version: match &vm.extension {
+            ExtensionState::Installed { version } => Some(version),
+            ExtensionState::Failed { version, .. } => version.as_deref(),
+            ExtensionState::NotOffered | ExtensionState::Absent => None,
+        },
+        extension_advice: match &vm.extension {
+            ExtensionState::Failed { reason, .. } => {
+                let text = view.t1("extension-failed-text", "reason", reason.as_str());
+                Some(Notice::new(Tone::Warn, [text]))
+            }
+            _ => None,
+        },
         gone: gone(&view, vm),
         protection: protection.as_ref().map(|(vault, item)| Protection {
             item: item.id.to_string(),

@@ -196,6 +196,7 @@ pub(crate) fn facts_of(step: Step, now: Timestamp) -> coffre_control::job::StepF
             consistency: Consistency::FileSystem,
             reason: "the guest froze its file systems".into(),
             freeze_ms: Some(12),
+            freeze: None,
             taken: now,
             disks: vec![
                 SnapshotDiskFacts {
@@ -240,6 +241,7 @@ pub(crate) fn vm(id: u128, name: &str) -> DiscoveredVm {
         os_type: OsType::Linux,
         power: PowerState::Running,
         agent: AgentState::Ready { version: "9.2".into() },
+        extension: ExtensionState::NotOffered,
         cpus: 2,
         memory_bytes: 1 << 30,
         managed: id != 2,

@@ -30,6 +30,7 @@ pub(super) fn take_snapshot(service: &Service, job: &Job) -> Result<Outcome, Fai
         consistency: convert::consistency(facts.consistency),
         reason: facts.consistency_reason,
         freeze_ms: facts.freeze_ms,
+        freeze: facts.freeze.as_ref().and_then(convert::freeze),
         taken,
         disks: facts.disks.into_iter().map(disk_facts).collect(),
         config: facts.machine.config,

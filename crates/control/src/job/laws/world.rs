@@ -62,6 +62,7 @@ impl World {
                     consistency: Consistency::Crash,
                     reason: String::new(),
                     freeze_ms: None,
+                    freeze: None,
                     taken: Timestamp::UNIX_EPOCH,
                     disks: Vec::new(),
                     config: serde_json::Value::Null,

@@ -133,6 +133,7 @@ impl World {
             }
             .to_owned(),
             freeze_ms: (consistency != Consistency::Crash).then_some(38),
+            freeze: None,
             taken: self.now(),
             disks: vm.disks.iter().map(disk).collect(),
             config: serde_json::json!({}),
@@ -221,6 +222,10 @@ fn machine(
         name: name.to_owned(),
         os_type: OsType::Linux,
         power,
+        extension: match &agent {
+            AgentState::Ready { .. } => ExtensionState::Installed { version: "1.0.0.0".to_owned() },
+            AgentState::Silent | AgentState::NotConfigured => ExtensionState::Absent,
+        },
         agent,
         cpus: 2,
         memory_bytes: 4 * GIB,
