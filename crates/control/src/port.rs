@@ -100,6 +100,36 @@ pub struct JobFilter {
     pub limit: Option<u32>,
 }
 
+/// A part of a long list: which rows, in which order, from where to where.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Part of the machine's name or of its resource group, whatever the case of ASCII letters;
+    /// empty = all.
+    pub find: String,
+    /// Rows of VMs: only those that are protected, or only those that are not.
+    pub protected: Option<bool>,
+    /// Which column orders the rows.
+    pub order: Order,
+    /// The last row first.
+    pub backwards: bool,
+    /// Rows that are left out before the first.
+    pub skip: u64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which column orders the rows of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The machine's name.
+    #[default]
+    Name,
+    /// The machine's resource group, then its name.
+    Group,
+    /// The policy, then the machine's name; VMs have none and go by name.
+    Policy,
+}
+
 /// What is due. Entries of hypervisors and vaults that have enough to do are left out.
 #[derive(Clone, Debug)]
 pub struct DueFilter {
@@ -170,6 +200,8 @@ pub trait Tx {
 
     /// VMs of a subscription, by group and name.
     fn vms(&mut self, subscription: SubscriptionId) -> Result<Vec<Vm>, StoreFault>;
+    /// VMs of all subscriptions that a search finds, and how many there are in all.
+    fn search_vms(&mut self, search: &Search) -> Result<(Vec<Vm>, u64), StoreFault>;
     /// One VM by identity.
     fn vm(&mut self, id: VmId) -> Result<Option<Vm>, StoreFault>;
     /// One VM by name.
@@ -200,6 +232,8 @@ pub trait Tx {
 
     /// Items of a vault, by the VM's name; deleted ones that can be brought back are among them.
     fn items(&mut self, vault: VaultId) -> Result<Vec<ProtectedItem>, StoreFault>;
+    /// Items of all vaults that a search finds, and how many there are in all.
+    fn search_items(&mut self, search: &Search) -> Result<(Vec<ProtectedItem>, u64), StoreFault>;
     /// One item by identity.
     fn item(&mut self, id: ItemId) -> Result<Option<ProtectedItem>, StoreFault>;
     /// The item of a vault that carries this name.

@@ -1,4 +1,4 @@
-//! The four static files, compiled in. Their addresses carry a digest of their content, so that a
+//! The static files and the pictures of the guides, compiled in. Their addresses carry a digest of their content, so that a
 //! browser may keep them for ever and still never shows an old one.
 
 use std::sync::LazyLock;
@@ -7,6 +7,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+
+use crate::i18n::Lang;
 
 struct Asset {
     stem: &'static str,
@@ -39,6 +41,10 @@ const FAVICON: Asset = Asset {
     media_type: "image/svg+xml",
     content: include_str!("../static/favicon.svg"),
 };
+
+/// Language, state, and the picture of a screen. The browser test takes them when
+/// `COFFRE_GUIDE_PICTURES` names this folder.
+const PICTURES: &[(&str, &str, &[u8])] = &[];
 
 impl Asset {
     fn file_name(&self) -> String {
@@ -83,8 +89,32 @@ pub(crate) async fn serve(Path(file): Path<String>) -> Response {
             return (headers, asset.content).into_response();
         }
     }
+    let picture = PICTURES.iter().zip(PICTURE_ADDRESSES.iter());
+    for ((_, _, content), address) in picture {
+        if address.strip_prefix("/portal/static/") == Some(&*file) {
+            let headers = [
+                (CONTENT_TYPE, "image/webp"),
+                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ];
+            return (headers, *content).into_response();
+        }
+    }
     StatusCode::NOT_FOUND.into_response()
 }
+
+/// The address of a screen's picture in a guide; none when there is no such picture.
+pub(crate) fn guide_picture(lang: Lang, state: &str) -> Option<&'static str> {
+    let at = PICTURES.iter().position(|(tag, name, _)| *tag == lang.tag() && *name == state)?;
+    PICTURE_ADDRESSES.get(at).map(String::as_str)
+}
+
+/// Addresses of the pictures, in their order.
+static PICTURE_ADDRESSES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let address = |(lang, state, content): &(&str, &str, &[u8])| {
+        format!("/portal/static/guide-{lang}-{state}-{:016x}.webp", fnv1a(content))
+    };
+    PICTURES.iter().map(address).collect()
+});
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,9 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    access, activity, backup, costs, error, item, items, job, jobs, overview, policy, policy_edit,
-    power, preferences, protect, restore, settings, sign_in, stop, vault, vault_new, vault_protect,
-    vaults, vm, vms,
+    access, activity, backup, costs, error, guides, item, items, job, jobs, overview, policy,
+    policy_edit, power, preferences, protect, restore, settings, sign_in, stop, vault, vault_new,
+    vault_protect, vaults, vm, vms, welcome,
 };
 use crate::state::{App, PortalState};
 use crate::{assets, guard};
@@ -18,6 +18,7 @@ pub fn router(given: PortalState) -> Router {
     let app = App::new(given);
     let pages = Router::new()
         .route("/portal/", get(overview::show))
+        .route("/portal/welcome", get(welcome::show).post(welcome::finish))
         .route("/portal/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/portal/sign-out", post(sign_in::sign_out))
         .route("/portal/preferences", post(preferences::change))
@@ -55,6 +56,9 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/jobs/{id}/live", get(job::fragment))
         .route("/portal/jobs/{id}/cancel", post(job::cancel))
         .route("/portal/activity", get(activity::show))
+        .route("/portal/guides", get(guides::show))
+        .route("/portal/guides/first-look", get(guides::first_look))
+        .route("/portal/guides/vm-snapshot", get(guides::extension))
         .route("/portal/settings", get(settings::show))
         .route("/portal/settings/access", get(access::show).post(access::create))
         .route("/portal/settings/access/{id}/roles", post(access::change_roles))

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use coffre_control::id::{ItemId, VaultId};
-use coffre_control::model::{Job, ProtectedItem, RecoveryPoint, Vault, Vm};
+use coffre_control::Action;
+use coffre_control::id::{ItemId, VaultId, VmId};
+use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint, Region, Vault, Vm};
 
 use crate::component::{Status, Tone, status};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, region_label};
+use crate::sort::Sort;
 use crate::view::{TimeElement, View};
 use crate::words;
 
@@ -18,6 +20,7 @@ use crate::words;
 pub(crate) struct VmTable<'a> {
     view: &'a View,
     rows: Vec<VmRow>,
+    sort: Sort,
 }
 
 struct VmRow {
@@ -36,17 +39,17 @@ impl HtmlSafe for VmTable<'_> {}
 impl<'a> VmTable<'a> {
     pub(crate) fn new(
         view: &'a View,
-        inventory: &Inventory,
+        regions: &[Region],
+        items: &BTreeMap<VmId, &ProtectedItem>,
         vms: impl IntoIterator<Item = &'a Vm>,
     ) -> Self {
-        let items = inventory.items_by_vm();
         let rows = vms.into_iter().map(|vm| {
             let item = items.get(&vm.id);
             VmRow {
                 id: vm.id.to_string(),
                 name: vm.name.clone(),
                 group: vm.group.clone(),
-                region: inventory.region_label(&vm.region).to_owned(),
+                region: region_label(regions, &vm.region).to_owned(),
                 power: power(view, vm),
                 agent: agent(view, vm),
                 protection: match item {
@@ -56,7 +59,13 @@ impl<'a> VmTable<'a> {
                 item: item.map(|item| item.id.to_string()),
             }
         });
-        Self { view, rows: rows.collect() }
+        Self { view, rows: rows.collect(), sort: Sort::default() }
+    }
+
+    /// The same with headings that order the list.
+    pub(crate) fn sorted(mut self, sort: Sort) -> Self {
+        self.sort = sort;
+        self
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -90,6 +99,7 @@ pub(crate) struct ItemTable<'a> {
     view: &'a View,
     rows: Vec<ItemRow>,
     with_vault: bool,
+    sort: Sort,
 }
 
 struct ItemRow {
@@ -102,6 +112,7 @@ struct ItemRow {
     last_backup: Option<(Status, Option<TimeElement>)>,
     last_point: Option<TimeElement>,
     health: Status,
+    menu: ItemMenu,
 }
 
 impl HtmlSafe for ItemTable<'_> {}
@@ -124,8 +135,15 @@ impl<'a> ItemTable<'a> {
             }),
             last_point: item.last_point.map(|point| view.time(point.time)),
             health: status(view, words::health(&item.health)),
+            menu: ItemMenu::new(view, item),
         });
-        Self { view, rows: rows.collect(), with_vault: true }
+        Self { view, rows: rows.collect(), with_vault: true, sort: Sort::default() }
+    }
+
+    /// The same with headings that order the list.
+    pub(crate) fn sorted(mut self, sort: Sort) -> Self {
+        self.sort = sort;
+        self
     }
 
     /// The same without the column that would say the same in every row.
@@ -136,6 +154,75 @@ impl<'a> ItemTable<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+}
+
+/// What can be done with an item, behind the three dots of its row.
+#[derive(Template)]
+#[template(path = "component/item_menu.html")]
+struct ItemMenu {
+    id: String,
+    csrf: String,
+    label: String,
+    links: Vec<(String, String)>,
+    undelete: Option<String>,
+}
+
+impl HtmlSafe for ItemMenu {}
+
+impl ItemMenu {
+    fn new(view: &View, item: &ProtectedItem) -> Self {
+        let may = item_may(view, item, false);
+        let at = |end: &str| format!("/portal/items/{}/{end}", item.id);
+        let mut links = Vec::new();
+        let mut link = |when: bool, address: String, key: &str| {
+            if when {
+                links.push((address, view.t(key)));
+            }
+        };
+        link(may.back_up, at("backup"), "backup-now");
+        if let Some(point) = &item.last_point {
+            link(may.restore, at(&format!("points/{}/restore", point.id)), "restore");
+        }
+        link(may.resume, at("policy"), "item-resume");
+        link(may.change_policy, at("policy"), "item-change-policy");
+        link(may.stop, at("stop"), "item-stop");
+        link(may.delete, at("stop"), "item-delete");
+        Self {
+            id: item.id.to_string(),
+            csrf: view.csrf.clone(),
+            label: view.t1("menu-of", "name", &item.vm_name),
+            links,
+            undelete: may.undelete.then(|| view.t("item-undelete")),
+        }
+    }
+}
+
+/// What an item's state and the reader's roles allow.
+pub(crate) struct ItemMay {
+    pub(crate) back_up: bool,
+    pub(crate) restore: bool,
+    pub(crate) resume: bool,
+    pub(crate) change_policy: bool,
+    pub(crate) stop: bool,
+    pub(crate) delete: bool,
+    pub(crate) undelete: bool,
+}
+
+/// The same; a busy item waits for the end of its job.
+pub(crate) fn item_may(view: &View, item: &ProtectedItem, busy: bool) -> ItemMay {
+    let active = item.state.is_active();
+    let stopped = matches!(item.state, ItemState::Stopped | ItemState::Suspended);
+    let deleted = matches!(item.state, ItemState::SoftDeleted { .. });
+    let free = |action| !busy && view.may(action);
+    ItemMay {
+        back_up: active && free(Action::BackupNow),
+        restore: !deleted && view.may(Action::Restore),
+        resume: stopped && view.may(Action::EnableProtection),
+        change_policy: active && view.may(Action::EnableProtection),
+        stop: active && free(Action::StopProtection),
+        delete: stopped && free(Action::DeleteBackupData),
+        undelete: deleted && free(Action::Undelete),
     }
 }
 

@@ -9,7 +9,7 @@ use coffre_control::model::{
     Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record, RecordKind,
     RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
-use coffre_control::port::{DueFilter, JobFilter, StoreFault, Tx};
+use coffre_control::port::{DueFilter, JobFilter, Search, StoreFault, Tx};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -35,6 +35,25 @@ impl<'a> SqliteTx<'a> {
 
 fn id(uuid: Uuid) -> [String; 1] {
     [uuid.to_string()]
+}
+
+/// The rows that a search finds and their number, by its two statements.
+fn found<T: Row>(
+    connection: &Connection,
+    [rows, count]: [String; 2],
+    search: &Search,
+) -> Result<(Vec<T>, u64)> {
+    let find = search.find.to_ascii_lowercase();
+    let protected = search.protected.map_or(-1, i64::from);
+    let skip = i64::try_from(search.skip).unwrap_or(i64::MAX);
+    let total: i64 = connection
+        .prepare_cached(&count)
+        .and_then(|mut statement| {
+            statement.query_row(params![find, protected], |row| row.get(0))
+        })
+        .map_err(|error| fault("count the rows of a list", error))?;
+    let rows = all(connection, &rows, params![find, protected, search.limit, skip])?;
+    Ok((rows, u64::try_from(total).unwrap_or(0)))
 }
 
 impl Tx for SqliteTx<'_> {
@@ -103,6 +122,9 @@ impl Tx for SqliteTx<'_> {
     fn vms(&mut self, subscription: SubscriptionId) -> Result<Vec<Vm>> {
         all(self.connection, vm::ALL, id(subscription.0))
     }
+    fn search_vms(&mut self, search: &Search) -> Result<(Vec<Vm>, u64)> {
+        found(self.connection, vm::search(search), search)
+    }
     fn vm(&mut self, key: VmId) -> Result<Option<Vm>> {
         one(self.connection, vm::ONE, id(key.0))
     }
@@ -137,6 +159,9 @@ impl Tx for SqliteTx<'_> {
 
     fn items(&mut self, vault: VaultId) -> Result<Vec<ProtectedItem>> {
         all(self.connection, item::ALL, id(vault.0))
+    }
+    fn search_items(&mut self, search: &Search) -> Result<(Vec<ProtectedItem>, u64)> {
+        found(self.connection, item::search(search), search)
     }
     fn item(&mut self, key: ItemId) -> Result<Option<ProtectedItem>> {
         one(self.connection, item::ONE, id(key.0))

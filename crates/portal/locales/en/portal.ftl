@@ -560,3 +560,39 @@ tile-points = { $count ->
 tile-alerts = Alerts
 tile-alerts-note = items whose last backup or pre-check needs a look
 calendar-none = no backup
+
+## First run, checks
+welcome = Welcome to Coffre
+welcome-text = Three short steps to the first protected machine.
+welcome-open = Set up
+welcome-user = A user for you
+welcome-user-text = Leave it empty to go on with the administrator’s name and secret.
+welcome-store = Where backups go
+welcome-vm = The first machine to protect
+welcome-go = Create the vault and protect the machine
+welcome-later = Later
+preflight = Checks before protection
+check-away = The machine cannot be reached
+check-here = The hypervisor answers and has the machine
+check-off = The machine is off: its disks are copied as they are
+check-agent = The guest agent answers: backups are at least file-system consistent
+check-disks = { $count ->
+    [one] 1 disk of { $size } is backed up
+   *[other] { $count } disks of { $size } together are backed up
+}
+obstacle-region = It is in region { $there }, the vault in { $here }. Use a vault in { $there }, or create one there.
+obstacle-this-vault = This vault protects it already.
+obstacle-other-vault = Vault { $vault } protects it already. Use that vault, or stop protection there with deletion of the data.
+menu-of = Actions for { $name }
+
+## Deployments
+action-deploy = Deploy template
+action-tags = Change tags
+action-resource = Create or change resource
+
+## Guides
+guides = Guides
+guide-first-look = First look
+guide-first-look-text = Both ways to protect a machine, the first backup, and the agent in the machine
+guide-extension = VM snapshot extension
+guide-extension-text = Schema, settings, template, az commands and result codes

@@ -560,3 +560,39 @@ tile-points = { $count ->
 tile-alerts = Alertas
 tile-alerts-note = elementos cuya última copia o comprobación necesita atención
 calendar-none = sin copia
+
+## First run, checks
+welcome = Le damos la bienvenida a Coffre
+welcome-text = Tres pasos cortos hasta la primera máquina protegida.
+welcome-open = Configurar
+welcome-user = Un usuario para usted
+welcome-user-text = Déjelo vacío para seguir con el nombre y el secreto del administrador.
+welcome-store = Dónde van las copias
+welcome-vm = La primera máquina que proteger
+welcome-go = Crear el almacén y proteger la máquina
+welcome-later = Más tarde
+preflight = Comprobaciones previas
+check-away = No se puede acceder a la máquina
+check-here = El hipervisor responde y tiene la máquina
+check-off = La máquina está apagada: sus discos se copian tal como están
+check-agent = El agente invitado responde: las copias son al menos coherentes con el sistema de archivos
+check-disks = { $count ->
+    [one] Se copia 1 disco de { $size }
+   *[other] Se copian { $count } discos de { $size } en total
+}
+obstacle-region = Está en la región { $there }; el almacén, en { $here }. Use un almacén de { $there } o cree uno allí.
+obstacle-this-vault = Este almacén ya la protege.
+obstacle-other-vault = El almacén { $vault } ya la protege. Use ese almacén, o detenga allí la protección eliminando los datos.
+menu-of = Acciones para { $name }
+
+## Deployments
+action-deploy = Implementar plantilla
+action-tags = Cambiar etiquetas
+action-resource = Crear o cambiar recurso
+
+## Guides
+guides = Guías
+guide-first-look = Primer vistazo
+guide-first-look-text = Las dos formas de proteger una máquina, la primera copia y el agente en la máquina
+guide-extension = Extensión de instantánea de máquina virtual
+guide-extension-text = Esquema, valores, plantilla, comandos az y códigos de resultado

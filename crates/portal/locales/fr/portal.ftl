@@ -557,3 +557,39 @@ tile-points = { $count ->
 tile-alerts = Alertes
 tile-alerts-note = éléments dont la dernière sauvegarde ou la prévérification demande un regard
 calendar-none = pas de sauvegarde
+
+## First run, checks
+welcome = Bienvenue dans Coffre
+welcome-text = Trois courtes étapes jusqu’à la première machine protégée.
+welcome-open = Configurer
+welcome-user = Un utilisateur pour vous
+welcome-user-text = Laissez vide pour continuer avec le nom et le secret de l’administrateur.
+welcome-store = Où vont les sauvegardes
+welcome-vm = La première machine à protéger
+welcome-go = Créer le coffre et protéger la machine
+welcome-later = Plus tard
+preflight = Vérifications préalables
+check-away = La machine n’est pas joignable
+check-here = L’hyperviseur répond et a la machine
+check-off = La machine est arrêtée : ses disques sont copiés tels quels
+check-agent = L’agent invité répond : les sauvegardes sont au moins cohérentes au niveau des fichiers
+check-disks = { $count ->
+    [one] { $count } disque de { $size } est sauvegardé
+   *[other] { $count } disques de { $size } au total sont sauvegardés
+}
+obstacle-region = Elle est dans la région { $there }, le coffre dans { $here }. Utilisez un coffre de { $there }, ou créez-en un là-bas.
+obstacle-this-vault = Ce coffre la protège déjà.
+obstacle-other-vault = Le coffre { $vault } la protège déjà. Utilisez ce coffre, ou arrêtez-y la protection en supprimant les données.
+menu-of = Actions pour { $name }
+
+## Deployments
+action-deploy = Déployer un modèle
+action-tags = Modifier les étiquettes
+action-resource = Créer ou modifier la ressource
+
+## Guides
+guides = Aide
+guide-first-look = Premier aperçu
+guide-first-look-text = Les deux façons de protéger une machine, la première sauvegarde et l’agent dans la machine
+guide-extension = Extension d’instantané de machine virtuelle
+guide-extension-text = Schéma, paramètres, modèle, commandes az et codes de résultat

@@ -213,7 +213,8 @@ fn roles(fields: &[(String, String)]) -> Vec<Role> {
     ROLES.into_iter().filter(|role| sent.contains(&role.azure())).collect()
 }
 
-fn salt() -> [u8; 16] {
+/// Random, for one hash.
+pub(crate) fn salt() -> [u8; 16] {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).expect("the system gives random bytes");
     salt

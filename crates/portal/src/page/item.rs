@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use coffre_control::ErrorCode;
 use coffre_control::id::ItemId;
 use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint};
 use coffre_control::port::JobFilter;
 use coffre_control::usecase::{ItemView, get_item_by_id, undelete_item};
-use coffre_control::{Action, ErrorCode};
 
 use crate::az::AzCommand;
 use crate::chart::{self, Chart};
@@ -14,7 +14,7 @@ use crate::inventory::region_label;
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::policy_text;
-use crate::table::{JobTable, PointTable};
+use crate::table::{ItemMay, JobTable, PointTable, item_may};
 use crate::view::TimeElement;
 use crate::words;
 
@@ -39,7 +39,7 @@ struct ItemPage<'a> {
     oldest: Option<TimeElement>,
     newest: Option<TimeElement>,
     vm_present: bool,
-    may: May,
+    may: ItemMay,
     running: Option<String>,
     charts: Vec<Chart>,
     point_count: String,
@@ -60,16 +60,6 @@ struct Policy {
     name: String,
     schedule: String,
     details: Vec<String>,
-}
-
-/// What the item's state and the reader's roles allow now.
-struct May {
-    back_up: bool,
-    resume: bool,
-    change_policy: bool,
-    stop: bool,
-    delete: bool,
-    undelete: bool,
 }
 
 /// `GET /portal/items/{id}`.
@@ -96,8 +86,8 @@ fn page<'a>(
     region: &str,
 ) -> ItemPage<'a> {
     let item = &found.item;
-    let may = may(view, item, running.is_some());
-    let restorable = view.may(Action::Restore) && !is_deleted(item);
+    let may = item_may(view, item, running.is_some());
+    let restorable = may.restore;
     let names = [(item.id, item.vm_name.as_str())].into();
     ItemPage {
         view,
@@ -143,20 +133,6 @@ fn page<'a>(
 
 fn is_deleted(item: &ProtectedItem) -> bool {
     matches!(item.state, ItemState::SoftDeleted { .. })
-}
-
-fn may(view: &View, item: &ProtectedItem, busy: bool) -> May {
-    let active = item.state.is_active();
-    let stopped = matches!(item.state, ItemState::Stopped | ItemState::Suspended);
-    let free = |action| !busy && view.may(action);
-    May {
-        back_up: active && free(Action::BackupNow),
-        resume: stopped && view.may(Action::EnableProtection),
-        change_policy: active && view.may(Action::EnableProtection),
-        stop: active && free(Action::StopProtection),
-        delete: stopped && free(Action::DeleteBackupData),
-        undelete: is_deleted(item) && free(Action::Undelete),
-    }
 }
 
 fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {

@@ -2,11 +2,14 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
+use coffre_control::Action;
+use coffre_control::port::Search;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
-use crate::inventory::Inventory;
 use crate::page::prelude::*;
+use crate::sort::{Sort, last_page, search};
 use crate::table::ItemTable;
 
 #[derive(Template)]
@@ -14,6 +17,8 @@ use crate::table::ItemTable;
 struct Items<'a> {
     view: &'a View,
     section: &'static str,
+    filter: &'a Filter,
+    any: bool,
     table: ItemTable<'a>,
     pager: Pager<'a>,
     none: Empty,
@@ -22,6 +27,12 @@ struct Items<'a> {
 
 #[derive(Deserialize, Default)]
 pub(crate) struct Filter {
+    /// Part of the name or the group.
+    #[serde(default)]
+    find: String,
+    /// A column, with a hyphen before it from the last to the first.
+    #[serde(default)]
+    sort: String,
     /// Counted from 1.
     #[serde(default)]
     page: String,
@@ -33,22 +44,47 @@ pub(crate) async fn show(
     view: View,
     Query(filter): Query<Filter>,
 ) -> Answer {
-    let inventory = app.look("portal_items", view.caller(), |tx, _| Inventory::read(tx)).await?;
-    let commands = inventory.vaults.iter().map(|vault| {
+    let search = search(&filter.find, &filter.sort, &filter.page, None);
+    let (items, count, any, vaults) = app
+        .look("portal_items", view.caller(), move |tx, cx| {
+            cx.may(Action::Read)?;
+            let (mut items, count) = tx.search_items(&search)?;
+            if items.is_empty() && count > 0 {
+                items = tx.search_items(&last_page(search, count))?.0;
+            }
+            let any =
+                count > 0 || tx.search_items(&Search { limit: 1, ..Search::default() })?.1 > 0;
+            let mut vaults = Vec::new();
+            for subscription in tx.subscriptions()? {
+                vaults.extend(tx.vaults(subscription.id)?);
+            }
+            Ok((items, count, any, vaults))
+        })
+        .await?;
+    let commands = vaults.iter().map(|vault| {
         AzCommand::new("backup item list")
             .option("--resource-group", &vault.group)
             .option("--vault-name", &vault.name)
             .option("--output", "table")
     });
-    let pager = Pager::new(&view, "/portal/items?".to_owned(), &filter.page, inventory.items.len());
-    let shown = inventory.items.iter().skip(pager.skipped()).take(PAGE_ROWS);
+    let find = utf8_percent_encode(&filter.find, NON_ALPHANUMERIC);
+    let address = format!("/portal/items?find={find}&");
+    let sort = Sort::new(&filter.sort, address.clone());
+    let address = format!("{address}{}", sort.kept());
+    let names = vaults.iter().map(|vault| (vault.id, vault.name.as_str())).collect();
     html(&Items {
         view: &view,
         section: "items",
-        table: ItemTable::new(&view, &inventory.vault_names(), shown),
-        pager,
-        none: empty(&view, "items-none", "items-none-text")
-            .leading_to("/portal/vms", view.t("to-vms")),
+        filter: &filter,
+        any,
+        table: ItemTable::new(&view, &names, &items).sorted(sort),
+        pager: Pager::new(&view, address, &filter.page, usize::try_from(count).unwrap_or(0)),
+        none: if any {
+            empty(&view, "nothing-found", "nothing-found-text")
+        } else {
+            empty(&view, "items-none", "items-none-text")
+                .leading_to("/portal/vms", view.t("to-vms"))
+        },
         az: az(&view, commands),
     })
 }

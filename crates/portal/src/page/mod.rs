@@ -7,6 +7,7 @@ pub(crate) mod activity;
 pub(crate) mod backup;
 pub(crate) mod costs;
 pub(crate) mod error;
+pub(crate) mod guides;
 pub(crate) mod item;
 pub(crate) mod items;
 pub(crate) mod job;
@@ -28,6 +29,7 @@ pub(crate) mod vault_protect;
 pub(crate) mod vaults;
 pub(crate) mod vm;
 pub(crate) mod vms;
+pub(crate) mod welcome;
 
 /// Reads an id out of a path; what is no id names no page.
 pub(crate) fn parse_id<T: FromStr>(text: &str) -> Result<T, error::Problem> {

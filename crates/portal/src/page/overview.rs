@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::extract::State;
-use coffre_control::Refusal;
 use coffre_control::model::{BackupOutcome, ItemState, JobStatus, ProtectedItem};
 use coffre_control::port::{JobFilter, Tx};
+use coffre_control::{Action, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::az::AzCommand;
@@ -20,6 +20,8 @@ const ROWS_MAX: usize = 8;
 struct Overview<'a> {
     view: &'a View,
     section: &'static str,
+    /// Nothing was set up yet, and the reader may do it.
+    is_new: bool,
     tiles: Vec<Tile>,
     vms: VmTable<'a>,
     items: ItemTable<'a>,
@@ -63,8 +65,14 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
     html(&Overview {
         view: &view,
         section: "overview",
+        is_new: inventory.vaults.is_empty() && view.may(Action::WriteVault),
         tiles,
-        vms: VmTable::new(&view, &inventory, inventory.vms.iter().take(ROWS_MAX)),
+        vms: VmTable::new(
+            &view,
+            &inventory.regions,
+            &inventory.items_by_vm(),
+            inventory.vms.iter().take(ROWS_MAX),
+        ),
         items: ItemTable::new(
             &view,
             &inventory.vault_names(),

@@ -23,9 +23,10 @@ use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::policy_text;
+use crate::preflight::{Preflight, preflight};
 
 /// The choice that makes a vault.
-const NEW: &str = "new";
+pub(crate) const NEW: &str = "new";
 /// The policy that every new vault has.
 const DEFAULT_POLICY: &str = "DefaultPolicy";
 
@@ -36,6 +37,7 @@ struct Protect<'a> {
     section: &'static str,
     vm: &'a Vm,
     region: &'a str,
+    checks: Preflight,
     refused: Option<Notice>,
     vaults: Vec<VaultChoice>,
     others: Vec<(String, String)>,
@@ -78,6 +80,18 @@ pub(crate) struct Wish {
     policy: String,
     #[serde(skip)]
     leave: bool,
+}
+
+impl Wish {
+    /// A machine in a new vault of this name, under its default policy.
+    pub(crate) fn new_vault(name: &str, leave: bool) -> Self {
+        Self {
+            vault: NEW.to_owned(),
+            new_vault: name.to_owned(),
+            policy: DEFAULT_POLICY.to_owned(),
+            leave,
+        }
+    }
 }
 
 struct Read {
@@ -123,7 +137,12 @@ pub(crate) async fn enable(
 }
 
 /// Does all that the form asks for, or nothing; returns where to look at it.
-fn protect(tx: &mut dyn Tx, cx: &Cx<'_>, id: VmId, wish: &Wish) -> Result<String, Refusal> {
+pub(crate) fn protect(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: VmId,
+    wish: &Wish,
+) -> Result<String, Refusal> {
     let vault = if wish.vault == NEW {
         make_vault(tx, cx, id, &wish.new_vault)?
     } else {
@@ -190,7 +209,7 @@ fn busiest<'a>(
 }
 
 /// A free vault name made from the region's.
-fn suggestion(tx: &mut dyn Tx, cx: &Cx<'_>, vm: &Vm) -> Result<String, Refusal> {
+pub(crate) fn suggestion(tx: &mut dyn Tx, cx: &Cx<'_>, vm: &Vm) -> Result<String, Refusal> {
     let region: String = vm.region.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
     for number in 1..100 {
         let name = match number {
@@ -236,6 +255,7 @@ async fn page(app: &App, view: &View, id: VmId, wish: Wish, refusal: Option<Refu
             section: "vms",
             vm,
             region: region_label(&read.regions, &vm.region),
+            checks: preflight(view, vm),
             refused,
             vaults: vault_choices(view, &here, read.chosen, may_make_vault),
             others: elsewhere

@@ -16,10 +16,12 @@ use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::form::{Fields, all, first, ticked};
+use crate::inventory::Inventory;
 use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::page::protect::{PolicyChoice, enable_command, new_policy, policy_choices};
+use crate::preflight::obstacle;
 use crate::table::power;
 
 #[derive(Template)]
@@ -110,9 +112,16 @@ async fn page(
 ) -> Answer {
     let read = app.look("portal_vault_protect", view.caller(), move |tx, cx| {
         let vault = get_vault_by_id(tx, cx, id)?;
-        Ok((vault, list_policies(tx, cx, id)?, list_vm_choices(tx, cx, id)?))
+        let policies = list_policies(tx, cx, id)?;
+        Ok((vault, policies, list_vm_choices(tx, cx, id)?, Inventory::read(tx)?))
     });
-    let (vault, policies, choices) = read.await?;
+    let (vault, policies, choices, inventory) = read.await?;
+    let protected = inventory.items_by_vm();
+    let words = |vm: &Vm| {
+        let item = protected.get(&vm.id);
+        let other = item.and_then(|it| inventory.vaults.iter().find(|vault| vault.id == it.vault));
+        obstacle(view, &vault, vm, other, &inventory.regions)
+    };
     let free: Vec<&Vm> =
         choices.iter().filter(|it| it.obstacle.is_none()).map(|it| &it.vm).collect();
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
@@ -127,7 +136,10 @@ async fn page(
                 name: choice.vm.name.clone(),
                 group: choice.vm.group.clone(),
                 power: power(view, &choice.vm),
-                obstacle: choice.obstacle.clone(),
+                obstacle: choice
+                    .obstacle
+                    .as_ref()
+                    .map(|said| words(&choice.vm).unwrap_or_else(|| said.clone())),
                 ticked: choice.obstacle.is_none() && all(&fields, "vm").any(|it| it == id),
                 id,
             }

@@ -3,13 +3,13 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use coffre_control::Action;
-use coffre_control::model::Vm;
+use coffre_control::port::Search;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
-use crate::inventory::Inventory;
 use crate::page::prelude::*;
+use crate::sort::{Sort, last_page, search};
 use crate::table::VmTable;
 
 #[derive(Template)]
@@ -34,6 +34,9 @@ pub(crate) struct Filter {
     /// `no`: only those that nothing protects.
     #[serde(default)]
     protected: String,
+    /// A column, with a hyphen before it from the last to the first.
+    #[serde(default)]
+    sort: String,
     /// Counted from 1.
     #[serde(default)]
     page: String,
@@ -45,31 +48,41 @@ pub(crate) async fn show(
     view: View,
     Query(filter): Query<Filter>,
 ) -> Answer {
-    let inventory = app.look("portal_vms", view.caller(), |tx, _| Inventory::read(tx)).await?;
-    let items = inventory.items_by_vm();
-    let needle = filter.find.trim().to_lowercase();
-    let found = |vm: &&Vm| {
-        (vm.name.to_lowercase().contains(&needle) || vm.group.to_lowercase().contains(&needle))
-            && match filter.protected.as_str() {
-                "no" => !items.contains_key(&vm.id),
-                "yes" => items.contains_key(&vm.id),
-                _ => true,
-            }
+    let protected = match filter.protected.as_str() {
+        "no" => Some(false),
+        "yes" => Some(true),
+        _ => None,
     };
-    let any = !inventory.vms.is_empty();
-    let rows: Vec<&Vm> = inventory.vms.iter().filter(found).collect();
+    let search = search(&filter.find, &filter.sort, &filter.page, protected);
+    let (vms, count, any, items, regions) = app
+        .look("portal_vms", view.caller(), move |tx, cx| {
+            cx.may(Action::Read)?;
+            let (mut vms, count) = tx.search_vms(&search)?;
+            if vms.is_empty() && count > 0 {
+                vms = tx.search_vms(&last_page(search, count))?.0;
+            }
+            let any = count > 0 || tx.search_vms(&Search { limit: 1, ..Search::default() })?.1 > 0;
+            let mut items = Vec::new();
+            for vm in &vms {
+                items.extend(tx.item_of_vm(vm.id)?);
+            }
+            Ok((vms, count, any, items, tx.regions()?))
+        })
+        .await?;
     let find = utf8_percent_encode(&filter.find, NON_ALPHANUMERIC);
     let protected = utf8_percent_encode(&filter.protected, NON_ALPHANUMERIC);
     let address = format!("/portal/vms?find={find}&protected={protected}&");
-    let pager = Pager::new(&view, address, &filter.page, rows.len());
-    let shown = rows.into_iter().skip(pager.skipped()).take(PAGE_ROWS);
+    let sort = Sort::new(&filter.sort, address.clone());
+    let address = format!("{address}{}", sort.kept());
+    let pager = Pager::new(&view, address, &filter.page, usize::try_from(count).unwrap_or(0));
+    let by_vm = items.iter().map(|item| (item.vm, item)).collect();
     html(&Vms {
         view: &view,
         section: "vms",
         filter: &filter,
         any,
         may_refresh: view.may(Action::RefreshContainers),
-        table: VmTable::new(&view, &inventory, shown),
+        table: VmTable::new(&view, &regions, &by_vm, &vms).sorted(sort),
         pager,
         none: if any {
             empty(&view, "nothing-found", "nothing-found-text")

@@ -1,6 +1,7 @@
 //! Protected items.
 
 use coffre_control::model::ProtectedItem;
+use coffre_control::port::{Order, Search};
 use rusqlite::types::Value;
 
 use crate::row::{Row, Table, maybe, text};
@@ -13,6 +14,24 @@ pub(crate) const OF_VM: &str = "SELECT doc FROM item WHERE vm = ?1";
 pub(crate) const OF_POLICY: &str = "SELECT id FROM item WHERE vault = ?1 AND policy = ?2";
 pub(crate) const COUNT_OF_POLICY: &str =
     "SELECT count(*) FROM item WHERE vault = ?1 AND policy = ?2";
+
+/// Condition of a search: part of a name (1). The second value is there for VMs.
+const FOUND: &str =
+    "(?1 = '' OR instr(lower(vm_name), ?1) OR instr(lower(vm_group), ?1)) AND ?2 = ?2";
+
+/// The rows that a search finds, and their number. The text is made of words of ours only.
+pub(crate) fn search(search: &Search) -> [String; 2] {
+    let way = if search.backwards { "DESC" } else { "ASC" };
+    let order = match search.order {
+        Order::Name => format!("vm_name {way}, vm_group {way}, id"),
+        Order::Group => format!("vm_group {way}, vm_name {way}, id"),
+        Order::Policy => format!("policy {way}, vm_name {way}, id"),
+    };
+    [
+        format!("SELECT doc FROM item WHERE {FOUND} ORDER BY {order} LIMIT ?3 OFFSET ?4"),
+        format!("SELECT count(*) FROM item WHERE {FOUND}"),
+    ]
+}
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[ALL, ONE, NAMED, OF_VM, OF_POLICY, COUNT_OF_POLICY];

@@ -105,7 +105,11 @@ pub fn check(address: &str, html: &str) -> Vec<Tag> {
             }
         }
     }
-    for forbidden in ["img", "iframe", "object", "embed", "style", "base"] {
+    for image in named("img") {
+        let ours = image.get("src").is_some_and(|src| src.starts_with("/portal/static/guide-"));
+        assert!(ours && image.get("alt").is_some_and(|alt| !alt.is_empty()), "{address}: {image:?}");
+    }
+    for forbidden in ["iframe", "object", "embed", "style", "base"] {
         assert_eq!(named(forbidden).count(), 0, "{address}: <{forbidden}>");
     }
     assert!(named("script").all(|tag| tag.get("src").is_some()), "{address}: inline script");
