@@ -1,5 +1,7 @@
 //! Freezing and thawing real file systems: what is frozen, in what order, and who is left alone.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod freeze_support;
 
 use std::fs;
@@ -274,5 +276,105 @@ fn writers_are_held_up_for_the_window_and_no_longer() {
         assert!(thawed.held);
         let longest = writer.end();
         assert!(longest < thawed.window + Duration::from_millis(500), "{longest:?}");
+    });
+}
+
+/// `dirty`: it hangs while it writes out what is in memory. Otherwise in the freeze itself, with another file system
+/// frozen already.
+fn hangs_in_the_kernel(folder: &std::path::Path, dirty: bool) {
+    let mut world = World::new(folder);
+    // The holders are outside of what we freeze. Somebody else has frozen the one.
+    let (holder, other) = (folder.join("holder"), folder.join("other"));
+    world.mount_at("ext4", &holder, None);
+    world.mount_at("ext4", &other, None);
+    let inner = world.mount("ext4", "inner", Some(&holder.join("image")));
+    let first = world.mount("ext4", "first", Some(&other.join("image")));
+    must("sync", &["-f", inner.to_str().unwrap()]);
+    if dirty {
+        fs::write(inner.join("dirty"), vec![1; 1 << 20]).unwrap();
+    }
+    let ceiling = Duration::from_millis(500);
+    let spec = FreezeSpec { ceiling, prepare: ceiling, ..world.spec() };
+    let freezer = Freezer::start(spec).unwrap();
+    assert_eq!(freezer.file_systems()[0].mount, first);
+    let writer = Writer::start(&first);
+    assert!(freeze_of_another(&holder));
+    let begun = Instant::now();
+    let failure = freezer.freeze().unwrap_err();
+    let took = begun.elapsed();
+    let longest = writer.end();
+    assert!(thaw_of_another(&holder), "we thawed what was not ours");
+    assert!(took < Duration::from_secs(15), "{failure} after {took:?}");
+    assert!(longest < ceiling + Duration::from_secs(1), "somebody waited for {longest:?}");
+    let until = Instant::now() + Duration::from_secs(10);
+    while recover(&world.state()).unwrap() == Recovery::InProgress {
+        assert!(Instant::now() < until, "the freezer that hung is not gone");
+    }
+    fs::write(inner.join("file"), "is not frozen, or no longer").unwrap();
+    world.assert_nothing_is_frozen();
+}
+
+#[test]
+fn a_sync_that_hangs_in_the_kernel_freezes_nothing() {
+    in_namespace("a_sync_that_hangs_in_the_kernel_freezes_nothing", |folder| {
+        hangs_in_the_kernel(folder, true);
+    });
+}
+
+#[test]
+fn a_freeze_that_hangs_in_the_kernel_holds_up_nobody_else() {
+    in_namespace("a_freeze_that_hangs_in_the_kernel_holds_up_nobody_else", |folder| {
+        hangs_in_the_kernel(folder, false);
+    });
+}
+
+#[test]
+fn a_later_start_thaws_what_all_three_have_left() {
+    use rustix::process::{Pid, Signal, kill_process};
+    in_namespace("a_later_start_thaws_what_all_three_have_left", |folder| {
+        let mut world = World::new(folder);
+        let first = world.mount("ext4", "first", None);
+        let state = world.state();
+        for signal in [Signal::STOP, Signal::KILL] {
+            let mut worker = std::process::Command::new(freeze_support::PROGRAM)
+                .args(["try-freeze", "--hold-ms", "20000", "--ceiling-ms", "20000", "--state"])
+                .arg(&state)
+                .arg("--only")
+                .arg(folder.join("mnt"))
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            let frozen = || {
+                let page = fs::read(state.join("marks")).unwrap_or_default();
+                page.get(16 * 8).is_some_and(|mark| *mark == 2)
+            };
+            wait_until("it is frozen", Duration::from_secs(10), frozen);
+            let session: serde_json::Value =
+                serde_json::from_slice(&fs::read(state.join("session")).unwrap()).unwrap();
+            let pid =
+                |name: &str| Pid::from_raw(session[name]["pid"].as_i64().unwrap() as i32).unwrap();
+            let all = [Pid::from_child(&worker), pid("freezer"), pid("watchdog")];
+            // Stopped first, so that none sees the end of another.
+            for signal in [Signal::STOP, signal] {
+                all.iter().for_each(|pid| kill_process(*pid, signal).unwrap());
+            }
+            assert!(!freeze_of_another(&first), "it was thawed by a miracle");
+            if signal == Signal::STOP {
+                // They live, and the ceiling is far ahead: they are believed. Once it is over, they are not.
+                assert_eq!(recover(&state).unwrap(), Recovery::InProgress);
+                let mut page = fs::read(state.join("marks")).unwrap();
+                page[..8].copy_from_slice(&1_u64.to_ne_bytes());
+                // In place: the processes share this page.
+                let marks = fs::OpenOptions::new().write(true).open(state.join("marks")).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&marks, &page, 0).unwrap();
+            }
+            let thawed = Recovery::Thawed { thawed: vec![first.clone()] };
+            let by_watchdog = Recovery::Thawed { thawed: Vec::new() };
+            let found = recover(&state).unwrap();
+            assert!(found == thawed || found == by_watchdog, "{found:?}");
+            assert!(!thaw_of_another(&first), "left frozen");
+            worker.kill().unwrap();
+            worker.wait().unwrap();
+        }
     });
 }

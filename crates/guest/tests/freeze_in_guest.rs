@@ -110,6 +110,19 @@ fn as_disk(folder: &Path) -> (std::path::PathBuf, usize) {
     (path, length)
 }
 
+/// Days forward and back while everything is frozen.
+fn a_clock_that_jumps_changes_nothing(shell: &Shell) {
+    let script = "
+        /run/coffre-guest-bin try-freeze --hold-ms 1500 --ceiling-ms 8000 > /run/jump &
+        until [ -e /run/coffre-guest/session ]; do sleep 0.01; done
+        for jump in '+3 days' '-6 days' '+3 days'; do date -s \"$jump\" > /dev/null; sleep 0.3; done
+        wait; cat /run/jump";
+    let report: Value = serde_json::from_str(&shell.check(script).unwrap()).unwrap();
+    assert_eq!(report["held"], true, "{report}");
+    let window = report["windowMs"].as_f64().unwrap();
+    assert!((1500.0..8000.0).contains(&window), "{report}");
+}
+
 #[test]
 fn our_window_is_at_most_half_of_the_agents() {
     let runs: usize = std::env::var("COFFRE_FREEZE_RUNS").map_or(8, |n| n.parse().unwrap());
@@ -147,6 +160,7 @@ fn our_window_is_at_most_half_of_the_agents() {
                 ours.0 / theirs.0
             );
         }
+        a_clock_that_jumps_changes_nothing(shell);
         let (median, p99, _) = summary(&ours, |w| w.whole);
         let (agent, ..) = summary(&theirs, |w| w.whole);
         assert!(median <= agent / 2.0, "{median} ms against {agent} ms");

@@ -42,11 +42,20 @@ impl Process {
 
     /// Kills it, if it still is the same.
     pub(crate) fn kill(self) {
+        self.send(Signal::KILL);
+    }
+
+    /// Lets it go on, if it was stopped and still is the same.
+    pub(crate) fn go_on(self) {
+        self.send(Signal::CONT);
+    }
+
+    fn send(self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.pid)
             && self.is_alive()
         {
             // It may have ended by itself in this instant.
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = kill_process(pid, signal);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::choose::Candidate;
 use super::hurry::Hurry;
 use super::mounts;
 use super::open::open_candidate;
+use super::process::Process;
 use super::result::{FileSystem, steady_now};
 use super::state::{Marks, Session, StateFolder, boot, mark};
 use crate::sys;
@@ -78,7 +79,8 @@ pub(super) fn rescue(state: &Path, force: bool) -> io::Result<Recovery> {
         // The watchdog wakes by that, and does the work if it can.
         lock = folder.lock(PATIENCE)?;
         if lock.is_none() {
-            session.watchdog.kill();
+            // Stopped, perhaps. It is never killed: while the freezer hangs in the kernel, it is the one who waits.
+            session.watchdog.go_on();
             lock = folder.lock(PATIENCE)?;
         }
         // Without the lock now, a process hangs in the kernel with its fate sealed. What it has frozen is thawed anyway.
@@ -119,10 +121,10 @@ fn thaw(session: &Session, marks: Marks) -> io::Result<Recovery> {
         let places = (0..mounts.len()).filter(|&place| mounts[place].device == device).collect();
         let candidate = Candidate { device, fs_type: String::new(), places };
         let Ok((opened, _)) = open_candidate(&mounts, &candidate) else { continue };
-        let done = done.clone();
+        let (done, freezer) = (done.clone(), session.freezer);
         // One for each, because one that hangs may need another to come first.
         thread::spawn(move || {
-            thaw_one(&opened, marks, index);
+            thaw_one(&opened, marks, index, freezer);
             let _ = done.send(index);
         });
     }
@@ -140,11 +142,13 @@ fn thaw(session: &Session, marks: Marks) -> io::Result<Recovery> {
     Ok(Recovery::Incomplete { frozen })
 }
 
-fn thaw_one(opened: &OwnedFd, marks: Marks, index: usize) {
+fn thaw_one(opened: &OwnedFd, marks: Marks, index: usize, freezer: Process) {
     loop {
+        // A freeze that was asked for may come true as long as the one who asked has not ended.
+        let may_come = marks.get(index) == mark::ASKED && freezer.is_alive();
         match sys::thaw(opened.as_fd()) {
             Ok(()) => return marks.set(index, mark::THAWED),
-            Err(Errno::INVAL) => return marks.set(index, mark::LOST),
+            Err(Errno::INVAL) if !may_come => return marks.set(index, mark::LOST),
             Err(_) => thread::sleep(AGAIN),
         }
     }

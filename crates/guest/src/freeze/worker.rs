@@ -248,7 +248,7 @@ fn end(started: &Stamp, why: Option<&str>) -> Thawed {
 /// A thread of the worker that thaws when freezer and watchdog have both ended, or are both stopped.
 #[derive(Debug)]
 struct Guard {
-    /// Closed to say that all is well.
+    /// Closed to say that all is well; a byte says that it is not.
     all_is_well: UnixStream,
     thread: JoinHandle<()>,
 }
@@ -277,21 +277,22 @@ impl Guard {
     }
 
     /// Something is wrong, and the freezer was killed: returns when the guard has seen to it.
-    fn finish(self) {
+    fn finish(mut self) {
+        let _ = self.all_is_well.write_all(b"!");
         let _ = self.thread.join();
-        drop(self.all_is_well);
     }
 }
 
 /// Waits until all is well (false), or freezer and watchdog have failed (true).
 fn goes_wrong(link: &UnixStream, all_is_well: &UnixStream, folder: &StateFolder) -> bool {
     loop {
-        let mut watched =
-            [PollFd::new(link, PollFlags::RDHUP), PollFd::new(all_is_well, PollFlags::RDHUP)];
+        let told = PollFlags::IN | PollFlags::RDHUP;
+        let mut watched = [PollFd::new(link, PollFlags::RDHUP), PollFd::new(all_is_well, told)];
         let _ = poll(&mut watched, Some(&LOOK));
-        let [ended, well] = watched.map(|watched| !watched.revents().is_empty());
-        if well {
-            return false;
+        let [ended, told] = watched.map(|watched| !watched.revents().is_empty());
+        if told {
+            let mut all_is_well = all_is_well;
+            return matches!(all_is_well.read(&mut [0]), Ok(1));
         }
         let overdue = folder.deadline().is_some_and(|deadline| {
             Duration::from_nanos(steady_now().saturating_sub(deadline)) > OVERDUE
