@@ -57,7 +57,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
 }
 
 /// The job in the path, with its vault.
-fn find(call: &Call<'_>, tx: &mut dyn Tx) -> Result<(Vault, Job), Refusal> {
+pub(crate) fn find(call: &Call<'_>, tx: &mut dyn Tx) -> Result<(Vault, Job), Refusal> {
     let vault = call.vault(tx)?;
     let name = call.param("job");
     let found = match name.parse::<JobId>() {

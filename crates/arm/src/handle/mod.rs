@@ -5,6 +5,7 @@ pub(crate) mod discovery;
 pub(crate) mod group;
 pub(crate) mod item;
 pub(crate) mod job;
+pub(crate) mod life;
 pub(crate) mod oauth;
 pub(crate) mod operation;
 pub(crate) mod point;

@@ -7,7 +7,7 @@ use coffre_control::model::{DiskSelection, ProtectedItem, Vault, Vm};
 use coffre_control::port::Tx;
 use coffre_control::usecase::{
     Accepted, EnableProtection, backup_now, delete_backup_data, enable_protection, stop_protection,
-    undelete_item,
+    suspend_protection, undelete_item,
 };
 use coffre_control::{Cx, ErrorCode, Refusal};
 
@@ -29,6 +29,8 @@ enum Wish {
     ChangeDisks,
     /// Stop, keep the points.
     Stop,
+    /// Stop, let the points go as the policy says.
+    Suspend,
     /// Bring deleted data back.
     Undelete,
 }
@@ -48,7 +50,8 @@ fn wish(properties: &Members<'_>) -> Result<Wish, ArmError> {
     let state = properties.text("protectionState")?.unwrap_or_default().to_ascii_lowercase();
     let policy_id = properties.text("policyId")?.unwrap_or_default();
     match state.as_str() {
-        "protectionstopped" | "backupssuspended" if policy_id.is_empty() => Ok(Wish::Stop),
+        "protectionstopped" if policy_id.is_empty() => Ok(Wish::Stop),
+        "backupssuspended" => Ok(Wish::Suspend),
         _ if !policy_id.is_empty() => Ok(Wish::Protect { policy_id: policy_id.to_owned() }),
         _ if properties.has("extendedProperties") => Ok(Wish::ChangeDisks),
         _ => Err(ArmError::bad_body("The member 'properties.policyId' is required.")
@@ -139,6 +142,10 @@ pub(crate) fn put(call: &Call<'_>) -> Result<Reply, ArmError> {
             Wish::Stop => {
                 let item = item::find(tx, &vault, &names)?;
                 stop_protection(tx, cx, item.id, &item_id(&vault, &item))?
+            }
+            Wish::Suspend => {
+                let item = item::find(tx, &vault, &names)?;
+                suspend_protection(tx, cx, item.id, &item_id(&vault, &item))?
             }
             Wish::Undelete => {
                 let item = item::find(tx, &vault, &names)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use coffre_control::model::{
     Job, JobKind, JobStatus, ProtectedItem, RecoveryPoint, RestoreTarget, StepStatus, Vault,
 };
+use coffre_control::usecase::is_retriable;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ pub(crate) fn summary(job: &Job, context: JobContext<'_>) -> Value {
 
 /// The job with its tasks; `point` is the one that a restore reads.
 pub(crate) fn detail(job: &Job, context: JobContext<'_>, point: Option<&RecoveryPoint>) -> Value {
-    body(job, context, Some(extended(job, point)))
+    body(job, context, Some(extended(job, point, context.now)))
 }
 
 fn body(job: &Job, context: JobContext<'_>, extended: Option<Value>) -> Value {
@@ -50,7 +51,12 @@ fn body(job: &Job, context: JobContext<'_>, extended: Option<Value>) -> Value {
     put(&mut properties, "containerName", container.map(|name| json!(name)));
     put(&mut properties, "endTime", job.ended.map(|at| json!(time(at))));
     let cancellable = status == JobStatus::InProgress && can_cancel(&job.kind);
-    put(&mut properties, "actionsInfo", cancellable.then(|| json!(["Cancellable"])));
+    let actions = match (cancellable, is_retriable(job)) {
+        (true, _) => Some(json!(["Cancellable"])),
+        (false, true) => Some(json!(["Retriable"])),
+        (false, false) => None,
+    };
+    put(&mut properties, "actionsInfo", actions);
     let errors = errors(job);
     put(&mut properties, "errorDetails", (!errors.is_empty()).then(|| json!(errors)));
     put(&mut properties, "extendedInfo", extended);
@@ -95,7 +101,7 @@ pub(crate) fn number_of_code(code: &str) -> u32 {
     400_000 + hash % 100_000
 }
 
-fn extended(job: &Job, point: Option<&RecoveryPoint>) -> Value {
+fn extended(job: &Job, point: Option<&RecoveryPoint>, now: Timestamp) -> Value {
     let mut body = json!({ "tasksList": tasks(job), "propertyBag": property_bag(job, point) });
     let internal = match &job.kind {
         JobKind::Backup { .. } => Some(backup_counts(job)),
@@ -110,9 +116,22 @@ fn extended(job: &Job, point: Option<&RecoveryPoint>) -> Value {
         json!(percent.min(100) as u64 as f64)
     });
     put(&mut body, "progressPercentage", percent);
+    let rest = running.then(|| rest_seconds(job, now)).flatten();
+    put(&mut body, "estimatedRemainingDuration", rest.map(|rest| json!(duration(rest))));
     let why = job.error.as_ref().map(|error| json!(error.message));
     put(&mut body, "dynamicErrorMessage", why);
     body
+}
+
+/// How long the running step will go on at the pace that it had so far, in seconds.
+fn rest_seconds(job: &Job, now: Timestamp) -> Option<f64> {
+    let step = job.steps.iter().find(|step| step.status == StepStatus::InProgress)?;
+    let spent = now.duration_since(step.started?).as_secs_f64();
+    let (done, total) = (job.progress.done_bytes, job.progress.total_bytes);
+    if done == 0 || spent <= 0.0 {
+        return None;
+    }
+    Some(spent * total.saturating_sub(done) as f64 / done as f64)
 }
 
 /// Exact bytes for programs; the property bag rounds them for people.
@@ -192,6 +211,22 @@ fn backup_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job) {
         if let Some(freeze_ms) = snapshot.freeze_ms {
             bag.insert("Freeze window", format!("{freeze_ms} ms"));
         }
+        if let Some(freeze) = &snapshot.freeze {
+            bag.insert("Frozen by", freeze.by.clone());
+            bag.insert("Freeze asked (host)", time(freeze.asked));
+            bag.insert("Frozen (host)", time(freeze.frozen));
+            bag.insert("Snapshot done (host)", time(freeze.taken));
+            if let Some(thawed) = freeze.thawed {
+                bag.insert("Thawed (host)", time(thawed));
+            }
+            if let Some(guest) = &freeze.guest {
+                bag.insert("Freeze started (guest)", time(guest.started));
+                bag.insert("Frozen (guest)", time(guest.frozen));
+                if let Some(thawed) = guest.thawed {
+                    bag.insert("Thawed (guest)", time(thawed));
+                }
+            }
+        }
     }
     if let Some(transfer) = &job.facts.transfer {
         bag.insert("Backup Size", megabytes(transfer.read_bytes));
@@ -211,22 +246,6 @@ fn restore_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job, target: &R
             bag.insert("Config Blob Container Name", folder.clone());
         }
         RestoreTarget::InPlace { .. } => {
-        if let Some(freeze) = &snapshot.freeze {
-            bag.insert("Frozen by", freeze.by.clone());
-            bag.insert("Freeze asked (host)", time(freeze.asked));
-            bag.insert("Frozen (host)", time(freeze.frozen));
-            bag.insert("Snapshot done (host)", time(freeze.taken));
-            if let Some(thawed) = freeze.thawed {
-                bag.insert("Thawed (host)", time(thawed));
-            }
-            if let Some(guest) = &freeze.guest {
-                bag.insert("Freeze started (guest)", time(guest.started));
-                bag.insert("Frozen (guest)", time(guest.frozen));
-                if let Some(thawed) = guest.thawed {
-                    bag.insert("Thawed (guest)", time(thawed));
-                }
-            }
-        }
             bag.insert("Job Type", "Recover to original location".to_owned());
             bag.insert("Target VM Name", job.name.clone());
         }

@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod extension;
 pub(crate) mod item;
 pub(crate) mod job;
+pub(crate) mod life;
 pub(crate) mod point;
 pub(crate) mod policy;
 pub(crate) mod resource;

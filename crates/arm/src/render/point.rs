@@ -32,8 +32,15 @@ pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) 
         "isPrivateAccessEnabledOnAnyDisk": false,
         "recoveryPointDiskConfiguration": disks(point),
     });
-    let mut kept = json!({ "ruleName": point.rule, "isSoftDeleted": false });
-    put(&mut kept, "expiryTime", point.expires.map(|at| json!(time(at))));
+    let rules: Vec<&str> = point.tags.iter().map(|it| it.tag.name()).collect();
+    let mut kept = json!({
+        "ruleName": point.rule,
+        "allRuleNames": rules,
+        "isSoftDeleted": point.deletion.is_some(),
+    });
+    let ends = point.deletion.map(|deletion| deletion.until).or(point.expires);
+    put(&mut kept, "expiryTime", ends.map(|at| json!(time(at))));
+    put(&mut kept, "lockedUntil", point.locked_until.map(|at| json!(time(at))));
     put(&mut properties, "recoveryPointProperties", Some(kept));
     resource(
         format!("{}/recoveryPoints/{}", item_id(vault, item), point.number),
@@ -44,7 +51,8 @@ pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) 
 }
 
 fn tiers(point: &RecoveryPoint) -> Vec<Value> {
-    let tier = |tier: &PointTier| json!({ "type": tier.azure(), "status": "Valid" });
+    let status = if point.is_usable() { "Valid" } else { "Deleted" };
+    let tier = |tier: &PointTier| json!({ "type": tier.azure(), "status": status });
     point.tiers.iter().map(tier).collect()
 }
 

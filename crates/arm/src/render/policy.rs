@@ -29,7 +29,7 @@ pub(crate) fn policy(vault: &Vault, policy: &Policy, items: usize) -> Value {
     let fixed = policy.daylight_saving == DaylightSaving::FixedOffset;
     put(&mut properties, "daylightSaving", fixed.then(|| json!(policy.daylight_saving.azure())));
     let short = policy.short_retention;
-    put(&mut properties, "allowShortRetention", short.then(|| json!(true)));
+    put(&mut properties, "allowShortRetention", short.then_some(json!(true)));
     let crash_only = policy.consistency == SnapshotConsistency::OnlyCrash;
     put(
         &mut properties,

@@ -6,8 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    deployment, discovery, group, item, job, oauth, operation, point, policy, protection, restore,
-    storage, tenancy, vault, vault_config, vm,
+    deployment, discovery, group, item, job, life, oauth, operation, point, policy, protection,
+    restore, storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! sub {
@@ -261,6 +261,11 @@ pub(crate) static ROUTES: &[Route] = &[
         sub!("/providers/Microsoft.RecoveryServices/locations/{location}/deletedVaults"),
         discovery::deleted_vaults,
     ),
+    post(
+        sub!("/providers/Microsoft.RecoveryServices/confirmClock"),
+        Action::DeleteBackupData,
+        life::confirm_clock,
+    ),
     ask(
         group!("/providers/Microsoft.RecoveryServices/locations/{location}/checkNameAvailability"),
         vault::check_name,
@@ -293,11 +298,13 @@ pub(crate) static ROUTES: &[Route] = &[
         vault_config::encryption,
     ),
     get(vault!("/backupResourceGuardProxies"), vault_config::guard_proxies),
+    get(vault!("/backupCostReport"), life::costs),
     // Policies.
     get(vault!("/backupPolicies"), policy::list),
     get(vault!("/backupPolicies/{policy}"), policy::show),
     put(vault!("/backupPolicies/{policy}"), Action::WritePolicy, policy::put),
     delete(vault!("/backupPolicies/{policy}"), Action::DeletePolicy, policy::delete),
+    ask(vault!("/backupPolicies/{policy}/simulate"), life::simulate),
     // Discovery and containers.
     get(vault!("/backupProtectableItems"), item::protectable),
     get(vault!("/backupProtectionContainers"), item::containers),
@@ -321,10 +328,14 @@ pub(crate) static ROUTES: &[Route] = &[
     ask(item!("/recoveryPointsRecommendedForMove"), point::recommended_for_move),
     get(item!("/recoveryPoints"), point::list),
     get(item!("/recoveryPoints/{point}"), point::show),
+    delete(item!("/recoveryPoints/{point}"), Action::DeleteBackupData, life::delete_point),
+    post(item!("/recoveryPoints/{point}/undelete"), Action::Undelete, life::undelete_point),
+    get(item!("/nextRun"), life::next_run),
     post(item!("/recoveryPoints/{point}/restore"), Action::Restore, restore::start),
     // Jobs and operations.
     get(vault!("/backupJobs"), job::list),
     get(vault!("/backupJobs/{job}"), job::show),
+    post(vault!("/backupJobs/{job}/retry"), Action::BackupNow, life::retry),
     post(vault!("/backupJobs/{job}/cancel"), Action::CancelJob, job::cancel),
     get(vault!("/backupJobs/{job}/operationResults/{operation}"), operation::result_of_vault),
     get(vault!("/backupOperations/{operation}"), operation::of_vault),

@@ -19,6 +19,7 @@ const PAUSE_OF_RESTART: SignedDuration = SignedDuration::from_secs(5);
 const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Something that happened to a job.
+#[expect(clippy::large_enum_variant, reason = "one at a time lives, on a stack")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A worker is about to perform the step at the cursor. Recorded before the effect exists, so
@@ -64,6 +65,7 @@ pub enum Event {
 }
 
 /// What a step found out.
+#[expect(clippy::large_enum_variant, reason = "one at a time lives, on a stack")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepFacts {
     /// Nothing to remember.

@@ -155,10 +155,10 @@ fn change(
         let first = item.last_point.is_none();
         item.state = if first { ItemState::IrPending } else { ItemState::Protected };
     }
-    if let Some(old) = item.policy.clone() {
-        if !old.eq_ignore_ascii_case(&policy.name) {
-            check_no_way_back(tx, vault, &old, policy)?;
-        }
+    if let Some(old) = item.policy.clone()
+        && !old.eq_ignore_ascii_case(&policy.name)
+    {
+        check_no_way_back(tx, vault, &old, policy)?;
     }
     item.policy = Some(policy.name.clone());
     Ok(item)

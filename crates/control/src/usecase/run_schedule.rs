@@ -116,12 +116,13 @@ pub fn run_schedule(tx: &mut dyn Tx, cx: &Cx<'_>, budget: Budget) -> Result<Tick
             done.busy += 1;
             continue;
         }
-        if let Some(slot) = slot_to_serve(tx, &item, &entry, &mut tables, cx.now, &mut done)? {
-            if let Some(slot) = free_slot(tx, &item, slot, behind)? {
-                start(tx, cx, &item, slot)?;
-                load.add(&entry.host, Some(entry.vault));
-                done.started += 1;
-            }
+        let slot = slot_to_serve(tx, &item, &entry, &mut tables, cx.now, &mut done)?;
+        if let Some(slot) = slot
+            && let Some(slot) = free_slot(tx, &item, slot, behind)?
+        {
+            start(tx, cx, &item, slot)?;
+            load.add(&entry.host, Some(entry.vault));
+            done.started += 1;
         }
         plan::plan_backup(tx, &item, &mut tables, cx.now)?;
     }

@@ -91,8 +91,9 @@ pub(crate) fn rules(dice: &mut Dice) -> Rules {
         true => DaylightSaving::FixedOffset,
         false => DaylightSaving::WallClock,
     };
+    let zone = ZONES[dice.below(ZONES.len())];
     Rules {
-        timetable: Timetable::new(schedule(dice), *dice.pick(ZONES), saving).unwrap(),
+        timetable: Timetable::new(schedule(dice), zone, saving).unwrap(),
         retention: retention(dice),
         instant_days: u16::try_from(dice.within(1, 7)).unwrap(),
     }

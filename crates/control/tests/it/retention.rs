@@ -69,7 +69,7 @@ fn probe(dice: &mut Dice, points: &[Entry], verdicts: &[Verdict]) -> Timestamp {
 fn the_engine_agrees_with_brute_force_over_random_histories_and_policies() {
     let mut lived = 0_u64;
     let mut went = 0_u64;
-    for seed in 0..cases("COFFRE_RETENTION_CASES", 10_000) {
+    for seed in 0..cases("COFFRE_RETENTION_CASES", 4_000) {
         let mut dice = Dice::new(seed);
         let rules = rules(&mut dice);
         let points = history(&mut dice, &rules);
@@ -93,12 +93,12 @@ fn the_engine_agrees_with_brute_force_over_random_histories_and_policies() {
             }
         }
     }
-    assert!(lived > 1000 && went > 1000, "both sides were seen: {lived} lived, {went} went");
+    assert!(lived > 500 && went > 500, "both sides were seen: {lived} lived, {went} went");
 }
 
 #[test]
 fn the_newest_and_the_locked_never_go() {
-    for seed in 0..cases("COFFRE_RETENTION_CASES", 2_000) {
+    for seed in 0..cases("COFFRE_RETENTION_CASES", 1_000) {
         let mut dice = Dice::new(seed ^ 0xface);
         let rules = rules(&mut dice);
         let points = history(&mut dice, &rules);
@@ -115,7 +115,7 @@ fn the_newest_and_the_locked_never_go() {
 
 #[test]
 fn a_longer_policy_never_ends_a_point_sooner() {
-    for seed in 0..cases("COFFRE_RETENTION_CASES", 2_000) {
+    for seed in 0..cases("COFFRE_RETENTION_CASES", 1_000) {
         let mut dice = Dice::new(seed ^ 0xbeef);
         let before = rules(&mut dice);
         let points = history(&mut dice, &before);

@@ -58,7 +58,8 @@ fn every_day_has_its_slot_over_every_change_of_the_clocks() {
         for change in changes(&zone) {
             seen += 1;
             let (from, to) = days_around(change);
-            for time in half_hours() {
+            // Every time of the day has its turn at one change or another.
+            for time in half_hours().skip(seen % 4).step_by(4) {
                 let table =
                     Timetable::new(Schedule::Daily { time }, name, DaylightSaving::WallClock);
                 let table = table.unwrap();

@@ -16,7 +16,7 @@ use crate::schedule::wanted;
 const BEGIN: &str = "2026-01-01T05:00:00Z";
 const ROOM: Budget = Budget { per_hypervisor: 100_000, per_store: 100_000, batch: 100_000 };
 
-/// Machines of the fleet: `COFFRE_FLEET`, or 12. Days that it lives: `COFFRE_FLEET_DAYS`, or 365.
+/// Machines of the fleet: `COFFRE_FLEET`, or 12. Days that it lives: `COFFRE_FLEET_DAYS`, or 200.
 fn number(variable: &str, default: u128) -> u128 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
@@ -122,7 +122,7 @@ fn a_year_of_a_fleet_keeps_what_the_simulator_says() {
     let names = policies(&scene, &vault);
     let items = fleet(&scene, &vault, &names, number("COFFRE_FLEET", 12));
     let (mut made, mut gone, mut compared) = (0, 0, 0);
-    for day in 0..i64::try_from(number("COFFRE_FLEET_DAYS", 365)).unwrap() {
+    for day in 0..i64::try_from(number("COFFRE_FLEET_DAYS", 200)).unwrap() {
         // A tick every half an hour of the day; points are looked at once.
         for half in 0..48 {
             let at = begin + SignedDuration::from_mins(day * 1440 + half * 30);
