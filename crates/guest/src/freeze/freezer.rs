@@ -29,7 +29,7 @@ use super::prepare::{Ready, prepare};
 use super::result::{FreezeFailure, steady_now, words_now};
 use super::spec::FreezeSpec;
 use super::state::{Marks, StateFolder, mark};
-use super::watchdog::GRACE;
+use super::watchdog::{GRACE, LULL};
 use super::wire::{self, Event};
 use crate::sys;
 
@@ -128,6 +128,7 @@ impl Freezer {
         let _ = sys::run_first(10);
         let from = words_now();
         let all_frozen = self.freeze_all(from);
+        self.marks.set_freezing(false);
         if let Some(hurry) = &self.hurry {
             hurry.off();
         }
@@ -141,7 +142,10 @@ impl Freezer {
         self.say(frozen);
         let reason = match self.hold(from) {
             Woken::ByWorker => 0,
-            Woken::Alone(reason) => reason,
+            Woken::Alone(reason) => {
+                let _ = poll(&mut [], Some(&LULL));
+                reason
+            }
         };
         let from = words_now();
         let lost = self.thaw_all();
@@ -177,6 +181,7 @@ impl Freezer {
             ..Event::NOTHING
         };
         let deadline = from[1] + nanos(self.ceiling);
+        self.marks.set_freezing(true);
         self.marks.deadline().store(deadline, Ordering::SeqCst);
         if let Err(errno) = self.arm() {
             return Err(failed(wire::REASON_WATCHDOG, 0, errno));

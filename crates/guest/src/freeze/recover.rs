@@ -75,7 +75,10 @@ pub(super) fn rescue(state: &Path, force: bool) -> io::Result<Recovery> {
         if !force && !is_stuck(&folder, &session) {
             return Ok(Recovery::InProgress);
         }
-        session.freezer.kill();
+        // While it thaws it is not killed: btrfs makes itself read-only when who thaws it is killed meanwhile.
+        if folder.marks().is_ok_and(|marks| marks.is_freezing()) || folder.deadline().is_none() {
+            session.freezer.kill();
+        }
         // The watchdog wakes by that, and does the work if it can.
         lock = folder.lock(PATIENCE)?;
         if lock.is_none() {
@@ -95,6 +98,7 @@ pub(super) fn rescue(state: &Path, force: bool) -> io::Result<Recovery> {
         Err(failure) => return Err(failure),
     };
     if matches!(outcome, Recovery::Thawed { .. }) {
+        session.freezer.kill();
         folder.clear();
     }
     drop(lock);

@@ -24,6 +24,10 @@ const HEADER_WORDS: usize = 16;
 /// Place of the instant (steady clock, nanoseconds) at which the freeze must have ended; zero before the first freeze.
 const DEADLINE: usize = 0;
 
+/// Place of a word that is not zero while the freezer freezes: then it may freeze more, and must be killed before anybody
+/// thaws in its stead. Afterwards it must not be: btrfs makes itself read-only when who thaws it is killed meanwhile.
+const FREEZING: usize = 1;
+
 /// How far a file system is. Zero: nothing was done to it.
 pub(super) mod mark {
     /// The freeze was called and has not answered.
@@ -54,6 +58,14 @@ impl Marks {
     /// Whether this one must be thawed, as far as anybody knows.
     pub(super) fn owes_thaw(self, index: usize) -> bool {
         owes_thaw(self.get(index))
+    }
+
+    pub(super) fn is_freezing(self) -> bool {
+        self.0[FREEZING].load(Ordering::SeqCst) != 0
+    }
+
+    pub(super) fn set_freezing(self, freezing: bool) {
+        self.0[FREEZING].store(u64::from(freezing), Ordering::SeqCst);
     }
 
     pub(super) fn deadline(self) -> &'static AtomicU64 {

@@ -28,6 +28,10 @@ const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Tries that leave a freezer which is being killed the time to end, so that its last mark is a true one.
 const TRIES_TO_DIE: u32 = 3;
 
+/// Processes are often killed together. Nobody begins to thaw who is about to be killed himself: btrfs makes itself
+/// read-only when that happens.
+pub(super) const LULL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
 /// Enough for a loop with two calls.
 const STACK_BYTES: usize = 64 * 1024;
 
@@ -83,6 +87,12 @@ pub(super) fn watch(dog: &Watchdog) {
             wait(dog, None);
         }
     });
+    if !has_ended(dog) {
+        // Stopped, or late. It has nothing to thaw any more.
+        dog.freezer.kill();
+        let mut watched = [PollFd::new(&dog.link, PollFlags::empty())];
+        while matches!(poll(&mut watched, None), Err(Errno::INTR)) {}
+    }
     dog.state.clear();
 }
 
@@ -92,10 +102,12 @@ fn guard(dog: &Watchdog, index: usize, system: BorrowedFd<'_>) {
     if let Some(hurry) = &dog.hurry {
         hurry.off();
     }
+    pause(dog, true, &LULL);
     let mut tries = 0;
     loop {
         let ended = has_ended(dog);
-        if !ended {
+        let may_freeze = !ended && dog.marks.is_freezing();
+        if may_freeze {
             dog.freezer.kill();
         }
         let now = dog.marks.get(index);
@@ -109,11 +121,11 @@ fn guard(dog: &Watchdog, index: usize, system: BorrowedFd<'_>) {
                 // The freeze is not complete yet, or the disk fails: again.
                 Err(_) => {}
             }
-        } else if ended {
+        } else if !may_freeze {
             return;
         }
         tries += 1;
-        pause(dog, ended);
+        pause(dog, ended, &AGAIN);
     }
 }
 
@@ -131,8 +143,8 @@ fn has_ended(dog: &Watchdog) -> bool {
 }
 
 /// Until the freezer ends, or for a while.
-fn pause(dog: &Watchdog, ended: bool) {
+fn pause(dog: &Watchdog, ended: bool, limit: &Timespec) {
     let mut watched = [PollFd::new(&dog.link, PollFlags::empty())];
     let watched = if ended { &mut watched[..0] } else { &mut watched[..] };
-    let _ = poll(watched, Some(&AGAIN));
+    let _ = poll(watched, Some(limit));
 }

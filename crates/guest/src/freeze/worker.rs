@@ -231,7 +231,6 @@ fn thaw(started: Stamp, mut freezer: Freezer, guard: Guard) -> Thawed {
             Thawed { began, thawed_at, held: why.is_none(), why, window }
         }
         _ => {
-            let _ = freezer.child.kill();
             guard.finish();
             end(&started, Some("the freezer ended or was stopped"))
         }
