@@ -3,6 +3,7 @@
 mod api;
 mod item;
 mod job;
+mod policy;
 mod profile;
 mod restore;
 mod vault;
@@ -11,11 +12,10 @@ mod vm;
 pub(crate) use api::Api;
 pub(crate) use item::{ItemVerb, PointVerb, ProtectionVerb};
 pub(crate) use job::JobVerb;
+pub(crate) use policy::{ClockVerb, PolicyVerb};
 pub(crate) use profile::{LoginArgs, SERVICE_FILE, ServiceInfo, login};
 pub(crate) use restore::RestoreVerb;
-pub(crate) use vault::{
-    ArmVaultCreate, PolicyVerb, create, list as vault_list, show as vault_show,
-};
+pub(crate) use vault::{ArmVaultCreate, create, list as vault_list, show as vault_show};
 pub(crate) use vm::{GroupVerb, VmVerb};
 
 use std::process::ExitCode;

@@ -49,9 +49,12 @@ enum Command {
     /// Vaults: of the service, or with --store in a store with no service.
     #[command(subcommand)]
     Vault(local::VaultVerb),
-    /// Backup policies.
+    /// Backup policies: list, simulate.
     #[command(subcommand)]
     Policy(client::PolicyVerb),
+    /// The service's clock: confirm that it is right.
+    #[command(subcommand)]
+    Clock(client::ClockVerb),
     /// Protection of virtual machines: enable, backup-now.
     #[command(subcommand)]
     Protection(client::ProtectionVerb),
@@ -96,6 +99,7 @@ fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
         Command::Vm(verb) => client::run(verb, format),
         Command::Vault(verb) => local::run_vault(verb, format),
         Command::Policy(verb) => client::run(verb, format),
+        Command::Clock(verb) => client::run(verb, format),
         Command::Protection(verb) => client::run(verb, format),
         Command::Item(verb) => client::run(verb, format),
         Command::Job(verb) => client::run(verb, format),
@@ -150,6 +154,8 @@ mod tests {
             "coffre vault verify --store file:///v --passphrase-file f",
             "coffre vault gc --store file:///v --passphrase-file f --dry-run",
             "coffre vault create -g g -n v -l local",
+            "coffre policy simulate -v v -n DefaultPolicy --days 30",
+            "coffre clock confirm",
             "coffre restore disks -v v --vm web --luns 0,1 --no-wait",
         ];
         for form in forms {

@@ -53,6 +53,12 @@ pub(crate) enum ItemVerb {
         #[arg(short = 'v', long)]
         vault: String,
     },
+    /// Lists what the items of a vault cost: size, band, storage.
+    Cost {
+        /// The vault.
+        #[arg(short = 'v', long)]
+        vault: String,
+    },
     /// Shows one protected item.
     Show {
         /// The vault.
@@ -67,6 +73,10 @@ pub(crate) enum ItemVerb {
 /// Recovery points.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PointVerb {
+    /// Deletes a recovery point; it can be brought back as long as the vault keeps deleted data.
+    Delete(PointArgs),
+    /// Brings a deleted recovery point back.
+    Undelete(PointArgs),
     /// Lists the recovery points of a virtual machine, newest first.
     List {
         /// The vault.
@@ -78,6 +88,20 @@ pub(crate) enum PointVerb {
     },
 }
 
+/// One recovery point.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PointArgs {
+    /// The vault.
+    #[arg(short = 'v', long)]
+    vault: String,
+    /// The virtual machine.
+    #[arg(long)]
+    vm: String,
+    /// Name of the recovery point, as the list shows it.
+    #[arg(short = 'n', long)]
+    name: String,
+}
+
 const ITEM_COLUMNS: &[Column] = &[
     ("VM", "/properties/friendlyName"),
     ("State", "/properties/protectionState"),
@@ -86,11 +110,21 @@ const ITEM_COLUMNS: &[Column] = &[
     ("Last backup", "/properties/lastBackupStatus"),
     ("Newest point", "/properties/lastRecoveryPoint"),
 ];
+const COST_COLUMNS: &[Column] = &[
+    ("VM", "/name"),
+    ("Size in bytes", "/properties/protectedInstanceBytes"),
+    ("Measured as", "/properties/sizeBasis"),
+    ("Band", "/properties/sizeBand"),
+    ("Points", "/properties/recoveryPointCount"),
+    ("Stored bytes", "/properties/storedBytes"),
+];
 const POINT_COLUMNS: &[Column] = &[
     ("Name", "/name"),
     ("Time", "/properties/recoveryPointTime"),
     ("Consistency", "/properties/recoveryPointType"),
     ("Expires", "/properties/recoveryPointProperties/expiryTime"),
+    ("Kept as", "/properties/recoveryPointProperties/ruleName"),
+    ("Deleted", "/properties/recoveryPointProperties/isSoftDeleted"),
 ];
 
 impl Verb for ProtectionVerb {
@@ -123,6 +157,11 @@ impl Verb for ItemVerb {
                 let vault = find_vault(api, &vault)?;
                 say::list(format, &items(api, &vault)?, ITEM_COLUMNS)?;
             }
+            ItemVerb::Cost { vault } => {
+                let vault = find_vault(api, &vault)?;
+                let rows = api.list(&format!("{}/backupCostReport", id(&vault)))?;
+                say::list(format, &rows, COST_COLUMNS)?;
+            }
             ItemVerb::Show { vault, vm } => {
                 let vault = find_vault(api, &vault)?;
                 let item = find_item(api, &vault, &vm)?;
@@ -135,12 +174,30 @@ impl Verb for ItemVerb {
 
 impl Verb for PointVerb {
     fn run(self, api: &Api, format: Format) -> anyhow::Result<ExitCode> {
-        let PointVerb::List { vault, vm } = self;
-        let vault = find_vault(api, &vault)?;
-        let item = find_item(api, &vault, &vm)?;
-        say::list(format, &points(api, &item)?, POINT_COLUMNS)?;
+        match self {
+            PointVerb::List { vault, vm } => {
+                let vault = find_vault(api, &vault)?;
+                let item = find_item(api, &vault, &vm)?;
+                say::list(format, &points(api, &item)?, POINT_COLUMNS)?;
+            }
+            PointVerb::Delete(point) => {
+                let done = api.change(&Method::DELETE, &point_path(api, &point)?, None)?;
+                say::one(format, &done, POINT_COLUMNS)?;
+            }
+            PointVerb::Undelete(point) => {
+                let path = format!("{}/undelete", point_path(api, &point)?);
+                let done = api.change(&Method::POST, &path, Some(&json!({})))?;
+                say::one(format, &done, POINT_COLUMNS)?;
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn point_path(api: &Api, point: &PointArgs) -> anyhow::Result<String> {
+    let vault = find_vault(api, &point.vault)?;
+    let item = find_item(api, &vault, &point.vm)?;
+    Ok(format!("{}/recoveryPoints/{}", id(&item), part(&point.name)))
 }
 
 fn enable(api: &Api, vault: &str, vm: &str, policy: &str) -> anyhow::Result<ExitCode> {

@@ -43,6 +43,15 @@ pub(crate) enum JobVerb {
         #[arg(long, default_value_t = 3600)]
         timeout: u64,
     },
+    /// Does a failed or cancelled backup or restore again.
+    Retry {
+        /// The vault.
+        #[arg(short = 'v', long)]
+        vault: String,
+        /// The job.
+        #[arg(short = 'n', long)]
+        name: String,
+    },
     /// Cancels a job.
     Stop {
         /// The vault.
@@ -93,6 +102,17 @@ impl Verb for JobVerb {
             JobVerb::Wait { vault, name, timeout } => {
                 let vault = find_vault(api, &vault)?;
                 wait(api, &vault, &name, Duration::from_secs(timeout), format)
+            }
+            JobVerb::Retry { vault, name } => {
+                let vault = find_vault(api, &vault)?;
+                let path = format!("{}/backupJobs/{}/retry", id(&vault), part(&name));
+                let job = api.change(&Method::POST, &path, Some(&serde_json::json!({})))?;
+                say::one(
+                    format,
+                    &job,
+                    &[("Job", "/name"), ("Operation", "/properties/operation")],
+                )?;
+                Ok(ExitCode::SUCCESS)
             }
             JobVerb::Stop { vault, name } => {
                 let vault = find_vault(api, &vault)?;

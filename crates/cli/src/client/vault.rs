@@ -1,4 +1,4 @@
-//! `coffre vault create|list|show` of the service, and `coffre policy list`.
+//! `coffre vault create|list|show` of the service.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,6 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::Verb;
 use super::api::{Api, part};
 use super::vm::{group_of, id, same};
 use crate::say::{self, Column, Format};
@@ -22,17 +21,6 @@ pub(crate) struct ArmVaultCreate {
     pub(crate) location: String,
 }
 
-/// Backup policies.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum PolicyVerb {
-    /// Lists the policies of a vault.
-    List {
-        /// The vault.
-        #[arg(short = 'v', long)]
-        vault: String,
-    },
-}
-
 const VAULT_COLUMNS: &[Column] = &[
     ("Name", "/name"),
     ("Group", "/group"),
@@ -40,14 +28,6 @@ const VAULT_COLUMNS: &[Column] = &[
     ("Redundancy", "/properties/redundancySettings/standardTierStorageRedundancy"),
     ("Soft delete", "/properties/securitySettings/softDeleteSettings/softDeleteState"),
 ];
-const POLICY_COLUMNS: &[Column] = &[
-    ("Name", "/name"),
-    ("Type", "/properties/policyType"),
-    ("Schedule", "/properties/schedulePolicy/scheduleRunFrequency"),
-    ("Days kept", "/properties/retentionPolicy/dailySchedule/retentionDuration/count"),
-    ("Items", "/properties/protectedItemsCount"),
-];
-
 /// Makes a vault, and its resource group when that is not there.
 pub(crate) fn create(
     api: &Api,
@@ -84,16 +64,6 @@ pub(crate) fn show(api: &Api, format: Format, name: &str) -> anyhow::Result<Exit
     let vault = find(api, name)?;
     say::one(format, &with_group(vault), VAULT_COLUMNS)?;
     Ok(ExitCode::SUCCESS)
-}
-
-impl Verb for PolicyVerb {
-    fn run(self, api: &Api, format: Format) -> anyhow::Result<ExitCode> {
-        let PolicyVerb::List { vault } = self;
-        let vault = find(api, &vault)?;
-        let rows = api.list(&format!("{}/backupPolicies", id(&vault)))?;
-        say::list(format, &rows, POLICY_COLUMNS)?;
-        Ok(ExitCode::SUCCESS)
-    }
 }
 
 /// The vault with this name; names are unique in a subscription.
