@@ -1,32 +1,12 @@
 //! The program as it goes into machines: static, small, and packaged by the service's own command line.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use coffre_guest::package::{self, NAME, Package, SigningKey, check_program};
 
-const TARGET: &str = "x86_64-unknown-linux-musl";
-
-/// Builds it as it is shipped. Nothing is done when it is there already.
-fn program() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", TARGET])
-        .args(["--package", "coffre-guest"])
-        .current_dir(&root)
-        .status()
-        .expect("cargo is there");
-    assert!(
-        built.success(),
-        "needs musl-tools and `rustup target add {TARGET}` (cargo xtask setup)"
-    );
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    target.join(TARGET).join("guest/coffre-guest")
-}
-
 #[test]
 fn it_is_static_small_and_can_be_packaged() {
-    let path = program();
+    let path = coffre_testkit::extension_program().unwrap();
     let bytes = std::fs::read(&path).unwrap();
     check_program(&bytes).unwrap();
     assert!(bytes.len() < 8 << 20, "{} bytes", bytes.len());

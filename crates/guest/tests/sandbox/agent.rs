@@ -31,7 +31,8 @@ pub(crate) struct Ended {
     pub(crate) inner: Value,
 }
 
-fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+/// Calls `openssl` where the keys are.
+pub(crate) fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new("openssl")
         .args(arguments)
         .current_dir("/run")
@@ -52,6 +53,25 @@ pub(crate) fn make_keys() {
     openssl(&words.split(' ').collect::<Vec<_>>(), b"");
 }
 
+/// The name of the key pair of the machine.
+pub(crate) fn thumbprint() -> String {
+    let printed = openssl(&["x509", "-in", "c.pem", "-noout", "-fingerprint", "-sha1"], b"");
+    let printed = String::from_utf8(printed).unwrap();
+    printed.trim().split('=').nth(1).unwrap().replace(':', "")
+}
+
+/// The settings of a command, its secrets in an envelope as fabrics make it.
+pub(crate) fn settings(thumbprint: &str, public: &Value, protected: &Value) -> String {
+    let words = ["cms", "-encrypt", "-binary", "-outform", "DER", "-aes256", "-recip", "c.pem"];
+    let sealed = STANDARD.encode(openssl(&words, protected.to_string().as_bytes()));
+    json!({"runtimeSettings": [{"handlerSettings": {
+        "publicSettings": public,
+        "protectedSettings": sealed,
+        "protectedSettingsCertThumbprint": thumbprint,
+    }}]})
+    .to_string()
+}
+
 impl Agent {
     /// A machine on which the handler was never before.
     pub(crate) fn new() -> Agent {
@@ -59,9 +79,7 @@ impl Agent {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).unwrap();
         }
-        let printed = openssl(&["x509", "-in", "c.pem", "-noout", "-fingerprint", "-sha1"], b"");
-        let printed = String::from_utf8(printed).unwrap();
-        let thumbprint = printed.trim().split('=').nth(1).unwrap().replace(':', "");
+        let thumbprint = thumbprint();
         fs::copy("/run/c.pem", format!("/var/lib/waagent/{thumbprint}.crt")).unwrap();
         fs::copy("/run/k.pem", format!("/var/lib/waagent/{thumbprint}.prv")).unwrap();
         fs::write(
@@ -95,16 +113,10 @@ impl Agent {
         self.home.join(format!("status/{sequence}.status"))
     }
 
-    /// Writes the settings of a command, its secrets in an envelope as fabrics make it.
+    /// Writes the settings of a command.
     pub(crate) fn write_settings(&self, sequence: u64, public: &Value, protected: &Value) {
-        let words = ["cms", "-encrypt", "-binary", "-outform", "DER", "-aes256", "-recip", "c.pem"];
-        let sealed = STANDARD.encode(openssl(&words, protected.to_string().as_bytes()));
-        let settings = json!({"runtimeSettings": [{"handlerSettings": {
-            "publicSettings": public,
-            "protectedSettings": sealed,
-            "protectedSettingsCertThumbprint": self.thumbprint,
-        }}]});
-        fs::write(self.settings_path(sequence), settings.to_string()).unwrap();
+        let settings = settings(&self.thumbprint, public, protected);
+        fs::write(self.settings_path(sequence), settings).unwrap();
     }
 
     /// Calls a verb as the agent does.

@@ -13,10 +13,15 @@ pub(crate) const PROGRAM: &str = "/run/program";
 /// File systems to freeze, inside: ext4, and xfs in it.
 pub(crate) const MOUNTS: [&str; 2] = ["/data", "/data/inner"];
 
-const INSIDE: &str = "COFFRE_TEST_SANDBOX";
+pub(crate) const INSIDE: &str = "COFFRE_TEST_SANDBOX";
 
 /// Runs the body of the test of this name in a machine of its own. `root` says where its `/` is: `memory` or `ext4`.
 pub(crate) fn enter(name: &str, root: &str, body: impl FnOnce()) {
+    enter_with(name, root, &[], body);
+}
+
+/// The same, with more variables in its environment.
+pub(crate) fn enter_with(name: &str, root: &str, variables: &[(&str, &Path)], body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
@@ -31,7 +36,9 @@ pub(crate) fn enter(name: &str, root: &str, body: impl FnOnce()) {
         .arg(root)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .envs(variables.iter().copied())
         .env(INSIDE, root)
+        .env("SSL_CERT_FILE", "/run/authority.pem")
         .env("COFFRE_GUEST", env!("CARGO_BIN_EXE_coffre-guest"))
         .status()
         .expect("unshare (Debian package util-linux) makes the machine");

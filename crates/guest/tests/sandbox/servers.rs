@@ -63,6 +63,8 @@ pub(crate) struct Peers {
     pub(crate) presnapshot: Vec<Answer>,
     pub(crate) dosnapshot: Option<Answer>,
     pub(crate) blobs: BTreeMap<String, Blob>,
+    /// Answers of the wire server and of the host's plugin, by method and target.
+    pub(crate) documents: BTreeMap<String, Answer>,
     pub(crate) host_calls: Vec<Call>,
     pub(crate) blob_calls: Vec<Call>,
 }
@@ -72,14 +74,16 @@ pub(crate) type Shared = Arc<Mutex<Peers>>;
 /// Starts both peers; they live as long as the test. The certificate of the authority goes where the handler looks.
 pub(crate) fn start() -> Shared {
     let shared = Shared::default();
-    let host = TcpListener::bind("168.63.129.16:80").expect("the address of the host is on lo");
-    let peers = shared.clone();
-    std::thread::spawn(move || {
-        for stream in host.incoming() {
-            let (mut stream, peers) = (stream.unwrap(), peers.clone());
-            std::thread::spawn(move || serve(&mut stream, |call| host_answer(&peers, call)));
-        }
-    });
+    for port in [80, 32526] {
+        let host = TcpListener::bind(("168.63.129.16", port)).expect("the host's address is on lo");
+        let peers = shared.clone();
+        std::thread::spawn(move || {
+            for stream in host.incoming() {
+                let (mut stream, peers) = (stream.unwrap(), peers.clone());
+                std::thread::spawn(move || serve(&mut stream, |call| host_answer(&peers, call)));
+            }
+        });
+    }
     let config = certificate();
     let storage = TcpListener::bind("127.0.0.1:443").expect("nobody else is on this machine");
     let peers = shared.clone();
@@ -98,8 +102,9 @@ pub(crate) fn start() -> Shared {
     shared
 }
 
-/// Makes an authority that the handler trusts, and a certificate of it for the storage.
-fn certificate() -> Arc<ServerConfig> {
+/// Makes an authority that the handler trusts, and a certificate of it for the storage; also as `/run/leaf.pem` and
+/// `/run/leaf.key`.
+pub(crate) fn certificate() -> Arc<ServerConfig> {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -109,6 +114,8 @@ fn certificate() -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let names = vec!["*.blob.core.windows.net".to_owned()];
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    std::fs::write("/run/leaf.pem", leaf.pem()).unwrap();
+    std::fs::write("/run/leaf.key", key.serialize_pem()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(provider)
@@ -120,7 +127,7 @@ fn certificate() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-fn serve(stream: &mut (impl Read + Write), answer: impl Fn(Call) -> Answer) {
+pub(crate) fn serve(stream: &mut (impl Read + Write), answer: impl Fn(Call) -> Answer) {
     let Some(call) = read_call(stream) else { return };
     let answer = answer(call);
     std::thread::sleep(answer.after);
@@ -169,7 +176,12 @@ fn read_call(stream: &mut impl Read) -> Option<Call> {
 fn host_answer(peers: &Shared, call: Call) -> Answer {
     let mut peers = peers.lock().unwrap();
     let is_pre = call.target.contains("/presnapshot");
+    let document = peers.documents.get(&format!("{} {}", call.method, call.target)).cloned();
+    let is_service = call.target.starts_with("/metadata/recsvc/");
     peers.host_calls.push(call);
+    if !is_service {
+        return document.unwrap_or_else(|| Answer::new(404, ""));
+    }
     let answer = if is_pre {
         let many = peers.presnapshot.len();
         let at = peers.host_calls.iter().filter(|c| c.target.contains("/presnapshot")).count();
