@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     const TABLE: &[u8] = b"27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n\
-        44 27 0:40 /@home /home rw shared:2 master:1 - btrfs /dev/vdb rw,subvol=/@home\n\
+        44 27 0:40 /@srv /srv rw shared:2 master:1 - btrfs /dev/vdb rw,subvol=/@srv\n\
         nonsense\n\
         45 27 7:1 / /a\\040b\\134c ro,noatime - xfs /dev/loop1 ro,attr2\n";
 
@@ -137,8 +137,8 @@ mod tests {
         let mounts = table(None, TABLE);
         let places: Vec<_> =
             mounts.iter().map(|m| (m.id, m.device, m.at.to_str().unwrap())).collect();
-        assert_eq!(places, [(27, (254, 0), "/"), (44, (0, 40), "/home"), (45, (7, 1), "/a b\\c")]);
-        assert_eq!(mounts[1].root, Path::new("/@home"));
+        assert_eq!(places, [(27, (254, 0), "/"), (44, (0, 40), "/srv"), (45, (7, 1), "/a b\\c")]);
+        assert_eq!(mounts[1].root, Path::new("/@srv"));
         assert_eq!(mounts[1].fs_type, "btrfs");
         assert!(!mounts[1].is_read_only());
         assert!(mounts[2].is_read_only());
@@ -149,9 +149,9 @@ mod tests {
         let mut mounts = table(None, TABLE);
         mounts.push(Mount { id: 46, ..mounts[1].clone() });
         let at = |path: &str| holder(&mounts, None, Path::new(path)).unwrap().id;
-        assert_eq!(at("/homestead/x"), 27);
-        assert_eq!(at("/home/x"), 46);
-        assert!(holder(&mounts, Some(1), Path::new("/home/x")).is_none());
+        assert_eq!(at("/srvant/x"), 27);
+        assert_eq!(at("/srv/x"), 46);
+        assert!(holder(&mounts, Some(1), Path::new("/srv/x")).is_none());
     }
 
     #[test]
