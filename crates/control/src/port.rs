@@ -9,6 +9,9 @@
 //! * Deletes of what is not there succeed.
 //! * A transaction sees its own writes, and nobody else sees any of them before the commit.
 
+mod filter;
+pub use filter::{DueFilter, JobFilter, Order, Search};
+
 use std::error::Error;
 
 use jiff::Timestamp;
@@ -17,9 +20,8 @@ use uuid::Uuid;
 use crate::error::Refusal;
 use crate::id::{ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId};
 use crate::model::{
-    Agenda, AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem, Record,
-    RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task,
-    Vault, Vm,
+    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record, RecordKind,
+    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
 
 /// Why the store did not do what it was asked.
@@ -78,72 +80,6 @@ pub enum StoreFault {
 /// The work of a transaction does not want it committed. What it wants to say it keeps itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollback;
-
-/// Which jobs to list. Every field that is set narrows the list; newest first.
-#[derive(Clone, Debug, Default)]
-pub struct JobFilter {
-    /// Jobs of this vault.
-    pub vault: Option<VaultId>,
-    /// Jobs on this item.
-    pub item: Option<ItemId>,
-    /// Jobs on this VM.
-    pub vm: Option<VmId>,
-    /// Jobs with one of these statuses; empty = any.
-    pub statuses: Vec<JobStatus>,
-    /// Jobs whose operation has this name ([`crate::model::JobKind::azure`]), whatever the case.
-    pub operation: Option<String>,
-    /// Asked for at this time or later.
-    pub from: Option<Timestamp>,
-    /// Asked for before this time.
-    pub to: Option<Timestamp>,
-    /// At most so many; none = all.
-    pub limit: Option<u32>,
-}
-
-/// A part of a long list: which rows, in which order, from where to where.
-#[derive(Clone, Debug, Default)]
-pub struct Search {
-    /// Part of the machine's name or of its resource group, whatever the case of ASCII letters;
-    /// empty = all.
-    pub find: String,
-    /// Rows of VMs: only those that are protected, or only those that are not.
-    pub protected: Option<bool>,
-    /// Which column orders the rows.
-    pub order: Order,
-    /// The last row first.
-    pub backwards: bool,
-    /// Rows that are left out before the first.
-    pub skip: u64,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Which column orders the rows of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The machine's name.
-    #[default]
-    Name,
-    /// The machine's resource group, then its name.
-    Group,
-    /// The policy, then the machine's name; VMs have none and go by name.
-    Policy,
-}
-
-/// What is due. Entries of hypervisors and vaults that have enough to do are left out.
-#[derive(Clone, Debug)]
-pub struct DueFilter {
-    /// What is to be done.
-    pub task: Task,
-    /// Due at this time or earlier.
-    pub now: Timestamp,
-    /// Hypervisors to leave out.
-    pub not_hosts: Vec<String>,
-    /// Vaults to leave out.
-    pub not_vaults: Vec<VaultId>,
-    /// At most so many.
-    pub limit: u32,
-}
 
 /// One transaction.
 pub trait Tx {
