@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use axum::http::Method;
 use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
 use coffre_control::port::{self, Tx};
@@ -25,12 +26,19 @@ use crate::state::ArmState;
 pub(crate) struct Call<'a> {
     /// The world.
     pub(crate) state: &'a ArmState,
-    /// Who asks; the system itself on public routes, whose handlers do nothing in its name.
+    /// Who asks, with the roles at the scope of the path; the system itself on public routes, whose
+    /// handlers do nothing in its name.
     pub(crate) caller: &'a Caller,
+    /// The same without the roles of this scope.
+    pub(crate) base: &'a Caller,
+    /// `If-Match` and `If-None-Match`.
+    pub(crate) conditions: &'a Conditions,
     /// The parameters of the path.
     pub(crate) params: Params,
     /// The query.
     pub(crate) query: Query,
+    /// The method.
+    pub(crate) method: Method,
     /// The path as the client wrote it.
     pub(crate) path: &'a str,
     /// The body as it came.
@@ -45,6 +53,15 @@ pub(crate) struct Call<'a> {
     pub(crate) nested: Nested,
     /// Now.
     pub(crate) now: Timestamp,
+}
+
+/// What a request wants to be true before it changes anything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    /// `If-Match`.
+    pub(crate) matches: Option<String>,
+    /// `If-None-Match`.
+    pub(crate) matches_none: Option<String>,
 }
 
 /// Requests that a deployment makes on behalf of its client are counted with it.
@@ -98,6 +115,51 @@ impl Call<'_> {
         let done = port::tx(&*self.state.db, name, |tx| work(tx, &cx))?;
         (self.state.poke)();
         Ok(done)
+    }
+
+    /// Refuses unless the resource is in the state that the client saw; `current` is its etag, none
+    /// when there is no such resource.
+    pub(crate) fn check_etag(&self, current: Option<&str>) -> Result<(), Refusal> {
+        let named = |list: &String| {
+            list.split(',').map(str::trim).any(|it| match current {
+                Some(current) => it == "*" || it == current || it.trim_matches('"') == current,
+                None => false,
+            })
+        };
+        let wanted = self.conditions.matches.as_ref();
+        let unwanted = self.conditions.matches_none.as_ref();
+        if wanted.is_some_and(|it| !named(it)) || unwanted.is_some_and(named) {
+            return Err(Refusal::new(
+                ErrorCode::PreconditionFailed,
+                "The resource is not in the state that the request asks for with If-Match or If-None-Match. Read it again and repeat the request with its etag.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The full type that the path names in two segments.
+    pub(crate) fn kind(&self) -> Option<String> {
+        let namespace = self.params.find("namespace")?;
+        Some(format!("{namespace}/{}", self.params.find("kind")?))
+    }
+
+    /// Id of the subscription, the group or the resource that the path speaks about.
+    pub(crate) fn resource_scope(&self) -> String {
+        let subscription = self.subscription.as_ref().map(|it| it.id.to_string());
+        let mut scope = format!("/subscriptions/{}", subscription.unwrap_or_default());
+        if let Some(group) = &self.group {
+            scope.push_str(&format!("/resourceGroups/{}", group.name));
+        }
+        if let Some(kind) = self.kind() {
+            scope.push_str(&format!("/providers/{kind}/{}", self.param("name")));
+        }
+        scope
+    }
+
+    /// The same; refuses where the path has no subscription.
+    pub(crate) fn scope(&self) -> Result<String, ArmError> {
+        self.subscription()?;
+        Ok(self.resource_scope())
     }
 
     /// A parameter of the path.

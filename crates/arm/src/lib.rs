@@ -12,7 +12,9 @@ mod call;
 mod handle;
 mod http;
 mod names;
+mod openapi;
 mod policy_body;
+mod rate;
 mod render;
 mod route;
 mod serve;
@@ -21,6 +23,7 @@ mod state;
 mod template;
 pub mod token;
 
+pub use openapi::openapi;
 pub use route::{Permission, RouteInfo, routes};
 pub use serve::router;
 pub use state::ArmState;

@@ -14,19 +14,22 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use coffre_control::{Caller, ErrorCode, Refusal, port};
+use coffre_control::usecase::{Change, caller_at, lock_against};
+use coffre_control::{Action, Caller, ErrorCode, Refusal, port};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::call::{Call, Nested};
+use crate::call::{Call, Conditions, Nested};
+use crate::handle::generic;
 use crate::http::error::ArmError;
 use crate::http::members::parse_body;
 use crate::http::path::Segments;
 use crate::http::query::{Query, clip};
 use crate::http::reply::Reply;
+use crate::rate::{Kind, Limiter};
 use crate::route::{self, Found, Params, Permission, Route};
 use crate::sign_in;
 use crate::state::ArmState;
@@ -44,11 +47,13 @@ const SIGN_INS_MAX: usize = 2;
 struct Shared {
     state: ArmState,
     sign_ins: Semaphore,
+    limiter: Limiter,
 }
 
 /// The whole surface. It answers every path: merge it last.
 pub fn router(state: ArmState) -> Router {
-    let shared = Shared { state, sign_ins: Semaphore::new(SIGN_INS_MAX) };
+    let shared =
+        Shared { state, sign_ins: Semaphore::new(SIGN_INS_MAX), limiter: Limiter::default() };
     Router::new().fallback(serve).with_state(Arc::new(shared))
 }
 
@@ -90,6 +95,9 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
     let found = route::find(&parts.method, segments.as_slice());
     let open = matches!(&found, Found::Route(route, _) if route.is_open());
     let claims = if open { None } else { Some(sign_in::bearer(&shared.state, &parts.headers)?) };
+    if let Some(claims) = &claims {
+        limit(shared, Kind::Request, &claims.oid)?;
+    }
     let (route, params) = match found {
         Found::Route(route, params) => (route, params),
         Found::OtherMethod => return Err(other_method(&parts.method)),
@@ -99,6 +107,9 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
         query.api_version()?;
     }
     let raw_body = read_body(&parts.headers, body).await?;
+    if route.permission == Permission::SignIn {
+        limit(shared, Kind::SignIn, &sign_in::name_of(&raw_body))?;
+    }
     let _permit = match route.permission {
         Permission::SignIn => {
             Some(shared.sign_ins.acquire().await.map_err(|_| ArmError::internal())?)
@@ -115,13 +126,33 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
         };
         let path = parts.uri.path();
         let nested = Nested::outside();
-        let demand = Demand { route, params, query, path, raw_body: &raw_body, nested };
+        let text =
+            |name| parts.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let conditions = &Conditions {
+            matches: text(header::IF_MATCH),
+            matches_none: text(header::IF_NONE_MATCH),
+        };
+        let raw_body = &raw_body;
+        let demand = Demand { route, params, query, path, raw_body, conditions, nested };
         handle(&shared.state, &caller, demand)
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a handler ended without an answer");
         ArmError::internal()
     })?
+}
+
+/// Refuses who asks too much.
+fn limit(shared: &Shared, kind: Kind, caller: &str) -> Result<(), ArmError> {
+    let now = (shared.state.clock)();
+    shared.limiter.take(kind, caller, now).map_err(|seconds| {
+        ArmError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            format!("There were too many requests. Try again in {seconds} seconds."),
+        )
+        .retry_after(seconds)
+    })
 }
 
 /// What a route was asked, after the table found it.
@@ -131,12 +162,15 @@ struct Demand<'a> {
     query: Query,
     path: &'a str,
     raw_body: &'a [u8],
+    conditions: &'a Conditions,
     nested: Nested,
 }
 
 /// The part after sign-in: permission, then what the path names, then the handler.
-fn handle(state: &ArmState, caller: &Caller, demand: Demand<'_>) -> Result<Reply, ArmError> {
+fn handle(state: &ArmState, base: &Caller, demand: Demand<'_>) -> Result<Reply, ArmError> {
     let route = demand.route;
+    let id = decoded(demand.path);
+    let caller = &at_scope(state, base, route, &id)?;
     if let Permission::May(action) = route.permission {
         caller.may(action)?;
     }
@@ -148,6 +182,9 @@ fn handle(state: &ArmState, caller: &Caller, demand: Demand<'_>) -> Result<Reply
     let mut call = Call {
         state,
         caller,
+        base,
+        conditions: demand.conditions,
+        method: route.method.clone(),
         params: demand.params,
         query: demand.query,
         path: demand.path,
@@ -165,7 +202,47 @@ fn handle(state: &ArmState, caller: &Caller, demand: Demand<'_>) -> Result<Reply
     if call.params.find("group").is_some() && call.group.is_none() && !names_group_itself {
         return Err(no_group(call.param("group")).into());
     }
+    check_locks(&call, route, &id)?;
     (route.handler)(&call)
+}
+
+/// The path as an id: decoded, without empty segments.
+fn decoded(path: &str) -> String {
+    let segments = Segments::parse(path);
+    segments.map(|it| format!("/{}", it.as_slice().join("/"))).unwrap_or_default()
+}
+
+/// The caller with the roles that it has at what the path names.
+fn at_scope(state: &ArmState, base: &Caller, route: &Route, id: &str) -> Result<Caller, ArmError> {
+    if route.is_open() {
+        return Ok(base.clone());
+    }
+    let scope = if route.pattern.starts_with("/subscriptions/{sub}") { id } else { "" };
+    Ok(port::read(&*state.db, "find roles", |tx| caller_at(tx, base.clone(), scope))?)
+}
+
+/// Refuses what a lock at the resource, above it or (for a deletion) below it forbids. Locks and
+/// roles themselves can always be changed by who may.
+fn check_locks(call: &Call<'_>, route: &Route, id: &str) -> Result<(), ArmError> {
+    let only_looks = matches!(route.permission, Permission::May(Action::Read)) || route.is_open();
+    let is_above = ["/Microsoft.Authorization/", "/Microsoft.Resources/deployments"];
+    if only_looks || is_above.iter().any(|it| route.pattern.contains(it)) {
+        return Ok(());
+    }
+    let Some(subscription) = &call.subscription else { return Ok(()) };
+    let change = if route.method == Method::DELETE { Change::Delete } else { Change::Write };
+    let scope = format!("/subscriptions/{}", subscription.id);
+    let locked = call.read("find locks", |tx| lock_against(tx, &scope, id, change))?;
+    let Some(locked) = locked else { return Ok(()) };
+    let verb = if change == Change::Delete { "delete" } else { "write" };
+    Err(ArmError::new(
+        StatusCode::CONFLICT,
+        "ScopeLocked",
+        format!(
+            "The scope '{}' cannot perform {verb} operation because following scope(s) are locked: '{locked}'. Please remove the lock and try again.",
+            clip(id)
+        ),
+    ))
 }
 
 fn parse_lenient(bytes: &[u8]) -> Result<Value, ArmError> {
@@ -198,9 +275,12 @@ fn encoded(path: &str) -> String {
 
 /// Whether a resource can be made here, and by this caller.
 pub(crate) fn may_put(call: &Call<'_>, id: &str) -> Result<(), ArmError> {
-    let (route, _) = inner_route(&Method::PUT, id)?;
+    let (route, params) = inner_route(&Method::PUT, id)?;
+    if route.pattern.ends_with("/{namespace}/{kind}/{name}") {
+        generic::served(&format!("{}/{}", params.get("namespace"), params.get("kind")))?;
+    }
     if let Permission::May(action) = route.permission {
-        call.caller.may(action)?;
+        at_scope(call.state, call.base, route, id)?.may(action)?;
     }
     Ok(())
 }
@@ -227,8 +307,10 @@ pub(crate) fn inner(
     let raw_body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let path = encoded(path);
     let nested = Nested { depth, left: Rc::clone(&call.nested.left) };
-    let demand = Demand { route, params, query, path: &path, raw_body: &raw_body, nested };
-    handle(call.state, call.caller, demand)
+    let conditions = &Conditions::default();
+    let demand =
+        Demand { route, params, query, path: &path, raw_body: &raw_body, conditions, nested };
+    handle(call.state, call.base, demand)
 }
 
 /// Looks up the subscription and the group of the path.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::http::error::ArmError;
+use crate::http::query::Query;
 use crate::state::ArmState;
 use crate::token::{self, Claims, TOKEN_BYTES_MAX};
 
@@ -63,6 +64,13 @@ pub(crate) fn check_secret(call: &Call<'_>, login: Login<'_>) -> Result<Option<C
         }
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+/// For whom a sign-in is tried: the name or the client id of the form.
+pub(crate) fn name_of(form: &[u8]) -> String {
+    let form = std::str::from_utf8(form).ok().and_then(|it| Query::parse(it).ok());
+    let form = form.unwrap_or_default();
+    form.get("username").or_else(|| form.get("client_id")).unwrap_or_default().to_owned()
 }
 
 /// How long a user stays signed in without use of the password, in seconds.

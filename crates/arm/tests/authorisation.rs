@@ -5,6 +5,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use coffre_arm::{Permission, routes};
+use coffre_control::model::{PrincipalKind, Record, RecordKind};
+use coffre_control::port::tx;
 use coffre_control::{Action, Role};
 use serde_json::{Value, json};
 
@@ -110,4 +112,73 @@ async fn another_subscription_does_not_exist() {
         let answer = world.call(&method, &malformed, json!({})).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {malformed}");
     }
+}
+
+/// Every role against every route: what a role does not allow is refused before anything else, and
+/// what it allows is not.
+#[tokio::test]
+async fn every_role_reaches_exactly_the_routes_that_it_allows() {
+    let world = World::new();
+    let mut cells = 0;
+    for (at, role) in Role::ALL.iter().enumerate() {
+        let id = format!("bbbbbbbb-0000-4000-8000-00000000000{at}");
+        let kind = PrincipalKind::ServicePrincipal;
+        let mut row = world::principal(&id, &format!("p{at}"), kind, *role);
+        tx(&*world.db, "test", |tx| Ok(tx.put_principal(&mut row)?)).unwrap();
+        let token = world.token_of(&id, 0);
+        for (method, path, action) in protected() {
+            let answer = world.call_as(&token, &method, &path, Value::Null).await;
+            let refused = answer.status == StatusCode::FORBIDDEN;
+            assert_eq!(refused, !role.allows(action), "{role:?} {method} {path}: {answer:?}");
+            cells += 1;
+        }
+    }
+    assert!(cells > 750, "the matrix has lost cells: {cells}");
+}
+
+/// A role on one vault is none on another vault, another group, or the subscription.
+#[tokio::test]
+async fn an_owner_of_one_vault_is_nobody_elsewhere() {
+    let world = World::new();
+    let id = "cccccccc-0000-4000-8000-000000000001";
+    let mut row = world::principal(id, "local", PrincipalKind::ServicePrincipal, Role::Reader);
+    row.roles.clear();
+    let scope = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/group/providers/Microsoft.RecoveryServices/vaults/vault"
+    );
+    let mut assignment = Record {
+        kind: RecordKind::RoleAssignment,
+        scope: scope.clone(),
+        name: "a".to_owned(),
+        content: json!({ "principalId": id, "roleDefinitionId": Role::Owner.definition() }),
+        etag: 0,
+    };
+    tx(&*world.db, "test", |tx| {
+        tx.put_principal(&mut row)?;
+        Ok(tx.put_record(&mut assignment)?)
+    })
+    .unwrap();
+    let token = world.token_of(id, 0);
+    let (mut inside, mut outside) = (0, 0);
+    for (method, pattern, action) in protected() {
+        let path = pattern.replace("{", "").replace("}", "");
+        if !path.starts_with("/subscriptions/") {
+            continue;
+        }
+        let answer = world.call_as(&token, &method, &path, Value::Null).await;
+        let refused = answer.status == StatusCode::FORBIDDEN;
+        let below = path == scope || path.starts_with(&format!("{scope}/"));
+        assert_eq!(refused, !below, "{action:?} {method} {path}: {answer:?}");
+        if below {
+            inside += 1
+        } else {
+            outside += 1
+        }
+        let other = path.replace("/vaults/vault", "/vaults/other").replace("/group", "/other");
+        if below {
+            let answer = world.call_as(&token, &method, &other, Value::Null).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {other}");
+        }
+    }
+    assert!(inside > 40 && outside > 60, "{inside} {outside}");
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 mod world;
 
-use world::{Answer, OWNER, SECRET, SUBSCRIPTION, TENANT, USER_NAME, World};
+use world::{Answer, OWNER, READER, SECRET, SUBSCRIPTION, TENANT, USER_NAME, World};
 
 async fn get(world: &World, path: &str) -> Answer {
     world.send(Request::get(path).body(Body::empty()).unwrap()).await
@@ -191,4 +191,22 @@ async fn keys_are_public() {
     for path in ["/adfs/discovery/keys", "/discovery/v2.0/keys"] {
         assert!(get(&world, path).await.body["keys"].is_array());
     }
+}
+
+#[tokio::test]
+async fn who_guesses_secrets_is_slowed_down() {
+    let world = World::new();
+    let router = coffre_arm::router(world.state.clone());
+    let mut codes = Vec::new();
+    for _ in 0..31 {
+        let body = format!("client_id={READER}&client_secret=&grant_type=nothing");
+        let request = Request::builder().method("POST").uri("/adfs/oauth2/token");
+        let request = request.body(Body::from(body)).unwrap();
+        let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+        codes.push((response.status(), response.headers().get("retry-after").cloned()));
+    }
+    let (status, after) = codes.pop().unwrap();
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(after.unwrap(), "2");
+    assert!(codes.iter().all(|(status, _)| *status == StatusCode::BAD_REQUEST), "{codes:?}");
 }

@@ -1,6 +1,7 @@
 //! Client verbs: the same work as `az`, over the same API, for machines that have no `az`.
 
 mod api;
+mod audit;
 mod item;
 mod job;
 mod policy;
@@ -10,6 +11,7 @@ mod vault;
 mod vm;
 
 pub(crate) use api::Api;
+pub(crate) use audit::AuditVerb;
 pub(crate) use item::{ItemVerb, PointVerb, ProtectionVerb};
 pub(crate) use job::JobVerb;
 pub(crate) use policy::{ClockVerb, PolicyVerb};

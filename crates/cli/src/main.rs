@@ -70,6 +70,9 @@ enum Command {
     /// Restores: disks, in-place.
     #[command(subcommand)]
     Restore(client::RestoreVerb),
+    /// The audit of the service: list, verify.
+    #[command(subcommand)]
+    Audit(client::AuditVerb),
     /// Images of disks in a store, with no service: backup, restore, list, verify, delete.
     #[command(subcommand)]
     Image(local::ImageVerb),
@@ -105,6 +108,7 @@ fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
         Command::Job(verb) => client::run(verb, format),
         Command::Recoverypoint(verb) => client::run(verb, format),
         Command::Restore(verb) => client::run(verb, format),
+        Command::Audit(verb) => client::run(verb, format),
         Command::Image(verb) => verb.run(format),
         Command::Extension(verb) => extension::run(verb, format),
     }

@@ -14,6 +14,8 @@ pub struct Caller {
     pub name: String,
     /// Roles, in every subscription.
     pub roles: Vec<Role>,
+    /// What they may do besides, by roles that somebody made.
+    pub grants: Vec<Action>,
 }
 
 /// A role, as Azure names it.
@@ -104,6 +106,47 @@ impl Action {
         Self::WriteAccess,
     ];
 
+    /// The operation of Resource Manager that a role has to allow.
+    pub fn azure(self) -> &'static str {
+        match self {
+            Self::Read => "*/read",
+            Self::WriteGroup => "Microsoft.Resources/subscriptions/resourceGroups/write",
+            Self::DeleteGroup => "Microsoft.Resources/subscriptions/resourceGroups/delete",
+            Self::WriteVault => "Microsoft.RecoveryServices/vaults/write",
+            Self::DeleteVault => "Microsoft.RecoveryServices/vaults/delete",
+            Self::WritePolicy => "Microsoft.RecoveryServices/vaults/backupPolicies/write",
+            Self::DeletePolicy => "Microsoft.RecoveryServices/vaults/backupPolicies/delete",
+            Self::EnableProtection => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/write"
+            }
+            Self::StopProtection => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/stopProtection/action"
+            }
+            Self::DeleteBackupData => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/delete"
+            }
+            Self::Undelete => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/undelete/action"
+            }
+            Self::BackupNow => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/backup/action"
+            }
+            Self::Restore => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/restore/action"
+            }
+            Self::CancelJob => "Microsoft.RecoveryServices/vaults/backupJobs/cancel/action",
+            Self::RefreshContainers => {
+                "Microsoft.RecoveryServices/vaults/backupFabrics/refreshContainers/action"
+            }
+            Self::Deploy => "Microsoft.Resources/deployments/write",
+            Self::WriteTags => "Microsoft.Resources/tags/write",
+            Self::WriteResource => "Microsoft.Compute/disks/write",
+            Self::PowerVm => "Microsoft.Compute/virtualMachines/start/action",
+            Self::WriteStorageAccount => "Microsoft.Storage/storageAccounts/write",
+            Self::WriteAccess => "Microsoft.Authorization/roleAssignments/write",
+        }
+    }
+
     /// What a person would say: "may not …".
     pub fn words(self) -> &'static str {
         match self {
@@ -133,6 +176,31 @@ impl Action {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Owner,
+        Self::Contributor,
+        Self::BackupContributor,
+        Self::BackupOperator,
+        Self::Reader,
+    ];
+
+    /// The id under which Azure knows the role.
+    pub fn definition(self) -> &'static str {
+        match self {
+            Self::Owner => "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+            Self::Contributor => "b24988ac-6180-42a0-ab88-20f7382dd24c",
+            Self::BackupContributor => "5e467623-bb1f-42f4-a55d-6e525e11384b",
+            Self::BackupOperator => "00c29273-979b-4161-815c-10b084fb9324",
+            Self::Reader => "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+        }
+    }
+
+    /// The role that an id of Azure names.
+    pub fn from_definition(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.definition().eq_ignore_ascii_case(id))
+    }
+
     /// Azure's name of the role.
     pub fn azure(self) -> &'static str {
         match self {
@@ -193,12 +261,13 @@ impl Caller {
             principal: PrincipalId(uuid::Uuid::nil()),
             name: "coffre".to_owned(),
             roles: vec![Role::Owner],
+            grants: Vec::new(),
         }
     }
 
     /// Refuses with `AuthorizationFailed` unless one of the roles allows the action.
     pub fn may(&self, action: Action) -> Result<(), Refusal> {
-        if self.roles.iter().any(|role| role.allows(action)) {
+        if self.roles.iter().any(|role| role.allows(action)) || self.grants.contains(&action) {
             return Ok(());
         }
         Err(Refusal::new(
@@ -221,6 +290,7 @@ mod tests {
             principal: PrincipalId(uuid::Uuid::nil()),
             name: "ann".to_owned(),
             roles: roles.to_vec(),
+            grants: Vec::new(),
         }
     }
 

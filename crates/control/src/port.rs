@@ -20,8 +20,7 @@ use uuid::Uuid;
 use crate::error::Refusal;
 use crate::id::{ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId};
 use crate::model::{
-    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record, RecordKind,
-    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
+    Agenda, AuditChain, AuditRecord, Job, JobStatus, Operation, Policy, Principal, ProtectedItem, Record, RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
 };
 
 /// Why the store did not do what it was asked.
@@ -295,6 +294,8 @@ pub trait Tx {
 
     /// Appends to the audit.
     fn put_audit(&mut self, row: &AuditRecord) -> Result<(), StoreFault>;
+    /// Follows the chain of the audit.
+    fn audit_chain(&mut self) -> Result<AuditChain, StoreFault>;
     /// The newest records of the audit, newest first.
     fn audit(&mut self, limit: u32) -> Result<Vec<AuditRecord>, StoreFault>;
 }

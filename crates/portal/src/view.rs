@@ -71,6 +71,7 @@ impl View {
             principal: uuid::Uuid::nil().into(),
             name: String::new(),
             roles: Vec::new(),
+            grants: Vec::new(),
         })
     }
 

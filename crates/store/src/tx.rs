@@ -6,8 +6,9 @@ use coffre_control::id::{
     ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId,
 };
 use coffre_control::model::{
-    Agenda, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record, RecordKind,
-    RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task, Vault, Vm,
+    Agenda, AuditChain, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record,
+    RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task,
+    Vault, Vm,
 };
 use coffre_control::port::{DueFilter, JobFilter, Search, StoreFault, Tx};
 use jiff::Timestamp;
@@ -322,6 +323,9 @@ impl Tx for SqliteTx<'_> {
 
     fn put_audit(&mut self, row: &AuditRecord) -> Result<()> {
         audit::add(self.connection, row)
+    }
+    fn audit_chain(&mut self) -> Result<AuditChain> {
+        audit::chain(self.connection)
     }
     fn audit(&mut self, limit: u32) -> Result<Vec<AuditRecord>> {
         audit::newest(self.connection, limit)

@@ -19,11 +19,18 @@ const TAG_VALUE_CHARS_MAX: usize = 256;
 /// The tags in a body; none when it has no member `tags`.
 pub(crate) fn tags(body: &Members<'_>) -> Result<Option<BTreeMap<String, String>>, ArmError> {
     let Some(pairs) = body.text_map("tags")? else { return Ok(None) };
+    let pairs = pairs.into_iter().collect();
+    checked_tags(&pairs)?;
+    Ok(Some(pairs))
+}
+
+/// Refuses tags that are too many or too long.
+pub(crate) fn checked_tags(pairs: &BTreeMap<String, String>) -> Result<(), ArmError> {
     let invalid = |message: String| ArmError::bad_request("InvalidTags", message).target("tags");
     if pairs.len() > TAGS_MAX {
         return Err(invalid(format!("A resource has at most {TAGS_MAX} tags.")));
     }
-    for (name, value) in &pairs {
+    for (name, value) in pairs {
         if name.is_empty() || name.chars().count() > TAG_NAME_CHARS_MAX {
             return Err(invalid(format!(
                 "The name of a tag has 1 to {TAG_NAME_CHARS_MAX} characters."
@@ -35,7 +42,7 @@ pub(crate) fn tags(body: &Members<'_>) -> Result<Option<BTreeMap<String, String>
             )));
         }
     }
-    Ok(Some(pairs.into_iter().collect()))
+    Ok(())
 }
 
 /// GET the groups of a subscription

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use coffre_control::model::Subscription;
+use coffre_control::model::{RecordKind, Subscription};
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::handle::tag;
 use crate::http::error::ArmError;
 use crate::http::filter::Filter;
 use crate::http::query::clip;
@@ -18,10 +19,32 @@ const STABLE_VERSION: &str = "2024-11-01";
 
 /// Namespaces and the types below them that this service answers for.
 const PROVIDERS: &[(&str, &[&str])] = &[
-    ("Microsoft.RecoveryServices", &["vaults", "vaults/backupPolicies", "vaults/backupJobs"]),
-    ("Microsoft.Compute", &["virtualMachines"]),
+    (
+        "Microsoft.RecoveryServices",
+        &["vaults", "vaults/backupPolicies", "vaults/backupJobs", "operations"],
+    ),
+    (
+        "Microsoft.Compute",
+        &[
+            "virtualMachines",
+            "virtualMachines/extensions",
+            "disks",
+            "snapshots",
+            "availabilitySets",
+        ],
+    ),
+    ("Microsoft.ClassicCompute", &["domainNames"]),
     ("Microsoft.Storage", &["storageAccounts"]),
-    ("Microsoft.Resources", &["resourceGroups", "subscriptions", "deployments"]),
+    (
+        "Microsoft.Network",
+        &["virtualNetworks", "networkInterfaces", "networkSecurityGroups", "publicIPAddresses"],
+    ),
+    ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
+    ("Microsoft.Authorization", &["locks", "roleAssignments", "roleDefinitions"]),
+    (
+        "Microsoft.Resources",
+        &["resourceGroups", "subscriptions", "deployments", "tags", "resources"],
+    ),
 ];
 
 /// GET /tenants
@@ -112,8 +135,14 @@ pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
         let accounts = tx.storage_accounts(id)?;
         let vms = tx.vms(id)?;
         let vms = vms.iter().filter(|vm| vm.missing_since.is_none()).map(Listed::vm);
+        let scope = format!("/subscriptions/{id}");
+        let kept = tx.records_below(RecordKind::Resource, &scope)?;
         let rest = accounts.iter().map(Listed::storage_account).chain(vms);
-        Ok(vaults.iter().map(Listed::vault).chain(rest).collect::<Vec<_>>())
+        let rest = rest.chain(kept.iter().filter_map(Listed::kept));
+        let mut all: Vec<Listed> = vaults.iter().map(Listed::vault).chain(rest).collect();
+        let tags = tag::kept(tx, &scope)?;
+        all.iter_mut().for_each(|it| it.add_tags(&tags));
+        Ok(all)
     })?;
     if let Some(group) = &call.group {
         listed.retain(|it| it.group.eq_ignore_ascii_case(&group.name));
@@ -132,7 +161,7 @@ fn wanted(listed: &Listed, filter: &Filter) -> bool {
     let region = filter.text("location").is_none_or(|it| region_name(it) == listed.region);
     tag && region
         && filter.allows("resourceGroup", &listed.group)
-        && filter.allows("resourceType", listed.kind)
+        && filter.allows("resourceType", &listed.kind)
         && filter.allows("name", &listed.name)
 }
 

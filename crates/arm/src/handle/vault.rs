@@ -16,7 +16,7 @@ use crate::http::members::Members;
 use crate::http::query::clip;
 use crate::http::reply::Reply;
 use crate::names::{VAULT_TYPE, region_name};
-use crate::render::vault::vault as body;
+use crate::render::vault::{etag, vault as body};
 
 /// GET the vaults of a subscription, or of a group
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
@@ -48,7 +48,11 @@ pub(crate) fn put(call: &Call<'_>) -> Result<Reply, ArmError> {
         region: region_name(members.required_text("location")?),
         settings,
     };
-    let (vault, written) = call.write("put vault", |tx, cx| put_vault(tx, cx, input))?;
+    let (vault, written) = call.write("put vault", |tx, cx| {
+        let old = tx.vault_named(input.subscription, &input.name)?;
+        call.check_etag(old.as_ref().map(etag).as_deref())?;
+        put_vault(tx, cx, input)
+    })?;
     let body = body(&vault, "Succeeded");
     Ok(match written {
         Written::Created => Reply::created(body),
@@ -61,6 +65,7 @@ pub(crate) fn patch(call: &Call<'_>) -> Result<Reply, ArmError> {
     let patch = patch_of(&call.members()?)?;
     let vault = call.write("patch vault", |tx, cx| {
         let vault = call.vault(tx)?;
+        call.check_etag(Some(&etag(&vault)))?;
         update_vault(tx, cx, vault.id, patch)
     })?;
     Ok(Reply::ok(body(&vault, "Succeeded")))
@@ -69,7 +74,10 @@ pub(crate) fn patch(call: &Call<'_>) -> Result<Reply, ArmError> {
 /// DELETE a vault, which must be empty: 204, also when there is none
 pub(crate) fn delete(call: &Call<'_>) -> Result<Reply, ArmError> {
     call.write("delete vault", |tx, cx| match call.vault(tx) {
-        Ok(vault) => delete_vault(tx, cx, vault.id),
+        Ok(vault) => {
+            call.check_etag(Some(&etag(&vault)))?;
+            delete_vault(tx, cx, vault.id)
+        }
         Err(refusal) if refusal.code == ErrorCode::ResourceNotFound => Ok(()),
         Err(refusal) => Err(refusal),
     })?;

@@ -1,10 +1,15 @@
 //! Virtual machines.
 
+use std::collections::BTreeMap;
+
 use coffre_control::model::Vm;
 use coffre_control::usecase::{Power, power_vm};
+use coffre_control::{ErrorCode, Refusal};
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::handle::group::tags;
+use crate::handle::tag::{self, Tags};
 use crate::http::error::ArmError;
 use crate::http::reply::Reply;
 use crate::names::{VM_TYPE, region_name, vm_id};
@@ -17,13 +22,21 @@ fn wants_instance_view(call: &Call<'_>) -> bool {
 
 fn page(call: &Call<'_>, keep: impl Fn(&Vm) -> bool) -> Result<Reply, ArmError> {
     let id = call.subscription_id()?;
-    let vms = call.read("list virtual machines", |tx| Ok(tx.vms(id)?))?;
+    let (vms, tags) = call.read("list virtual machines", |tx| {
+        Ok((tx.vms(id)?, tag::kept(tx, &format!("/subscriptions/{id}"))?))
+    })?;
     // `statusOnly=true` asks for the instance view of all machines in one call.
     let status_only =
         call.query.get("statusonly").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     let view = status_only || wants_instance_view(call);
     let shown = vms.iter().filter(|vm| vm.missing_since.is_none() && keep(vm));
-    call.page(shown, |vm| render::vm::vm(vm, view))
+    call.page(shown, |vm| tagged(render::vm::vm(vm, view), &tags))
+}
+
+fn tagged(mut body: Value, tags: &BTreeMap<String, Tags>) -> Value {
+    let id = body["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+    tag::show_on(&mut body, tags.get(&id));
+    body
 }
 
 /// GET the VMs of a subscription
@@ -45,8 +58,41 @@ pub(crate) fn list_in_region(call: &Call<'_>) -> Result<Reply, ArmError> {
 
 /// GET one VM
 pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
-    Ok(Reply::ok(render::vm::vm(&vm, wants_instance_view(call))))
+    let (vm, tags) = call.read("show virtual machine", |tx| {
+        let vm = call.vm(tx)?;
+        let tags = tag::kept(tx, &vm_id(vm.subscription, &vm.group, &vm.name))?;
+        Ok((vm, tags))
+    })?;
+    Ok(Reply::ok(tagged(render::vm::vm(&vm, wants_instance_view(call)), &tags)))
+}
+
+/// PUT and PATCH of a machine that is there: only its tags can be changed here.
+pub(crate) fn write(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let members = call.members()?;
+    let replaces = call.method == axum::http::Method::PUT;
+    let wanted = match (tags(&members)?, replaces) {
+        (None, true) => Some(Tags::new()),
+        (wanted, _) => wanted,
+    };
+    let region = members.text("location")?.map(region_name);
+    call.write("tag virtual machine", |tx, cx| {
+        let vm = call.vm(tx)?;
+        if region.as_ref().is_some_and(|it| *it != vm.region) {
+            return Err(Refusal::new(
+                ErrorCode::InvalidResourceLocation,
+                format!(
+                    "Virtual machine '{}' is in region '{}' and stays there.",
+                    vm.name, vm.region
+                ),
+            )
+            .about("location"));
+        }
+        match wanted {
+            Some(tags) => tag::keep(tx, cx, &vm_id(vm.subscription, &vm.group, &vm.name), tags),
+            None => Ok(()),
+        }
+    })?;
+    show(call)
 }
 
 /// GET the instance view of one VM

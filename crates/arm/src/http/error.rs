@@ -104,6 +104,12 @@ impl ArmError {
         self
     }
 
+    /// Says after how many seconds another attempt makes sense.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> ArmError {
+        self.0.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status

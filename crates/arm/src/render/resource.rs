@@ -1,6 +1,10 @@
 //! Subscriptions, groups, regions, storage accounts, and entries of the list of resources.
 
-use coffre_control::model::{Region, ResourceGroup, StorageAccount, Subscription, Vault, Vm};
+use std::collections::BTreeMap;
+
+use coffre_control::model::{
+    Record, Region, ResourceGroup, StorageAccount, Subscription, Vault, Vm,
+};
 use serde_json::{Value, json};
 
 use super::{put, resource};
@@ -98,7 +102,7 @@ pub(crate) struct Listed {
     /// The resource group.
     pub(crate) group: String,
     /// The full type.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     /// The name.
     pub(crate) name: String,
     /// The region.
@@ -138,10 +142,31 @@ impl Listed {
         Listed::new(id, group, STORAGE_TYPE, name, &account.region, Vec::new())
     }
 
+    /// A resource that is kept as it came.
+    pub(crate) fn kept(record: &Record) -> Option<Listed> {
+        let content = &record.content;
+        let (kind, name) = record.name.rsplit_once('/')?;
+        let group = record.scope.rsplit('/').next()?;
+        let tags = content["tags"].as_object().into_iter().flatten();
+        let tags = tags.filter_map(|(name, it)| Some((name.clone(), it.as_str()?.to_owned())));
+        let id = content["id"].as_str()?.to_owned();
+        let region = content["location"].as_str().unwrap_or_default();
+        Some(Listed::new(id, group, kind, name, region, tags.collect()))
+    }
+
+    /// Adds the tags that are kept beside the resource.
+    pub(crate) fn add_tags(&mut self, kept: &BTreeMap<String, BTreeMap<String, String>>) {
+        let id = self.body["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+        if let Some(tags) = kept.get(&id).filter(|it| !it.is_empty()) {
+            self.tags = tags.iter().map(|(name, it)| (name.clone(), it.clone())).collect();
+            self.body["tags"] = json!(tags);
+        }
+    }
+
     fn new(
         id: String,
         group: &str,
-        kind: &'static str,
+        kind: &str,
         name: &str,
         region: &str,
         tags: Vec<(String, String)>,
@@ -152,7 +177,7 @@ impl Listed {
         put(&mut body, "tags", (!map.is_empty()).then_some(Value::Object(map)));
         Listed {
             group: group.to_owned(),
-            kind,
+            kind: kind.to_owned(),
             name: name.to_owned(),
             region: region.to_owned(),
             tags,

@@ -11,7 +11,7 @@ pub(crate) fn vault(vault: &Vault, state: &str) -> Value {
     let mut body = json!({
         "location": vault.region,
         "name": vault.name,
-        "etag": format!("W/\"datetime'{}'\"", time(vault.changed)),
+        "etag": etag(vault),
         "type": VAULT_TYPE,
         "id": vault_id(vault),
         "sku": { "name": "Standard" },
@@ -40,6 +40,11 @@ pub(crate) fn vault(vault: &Vault, state: &str) -> Value {
     put(&mut body, "tags", (!vault.tags.is_empty()).then(|| json!(vault.tags)));
     put(&mut body, "identity", vault.identity.as_ref().map(identity));
     body
+}
+
+/// What changes with every change of the vault.
+pub(crate) fn etag(vault: &Vault) -> String {
+    format!("W/\"datetime'{}'\"", time(vault.changed))
 }
 
 fn monitoring(vault: &Vault) -> Value {

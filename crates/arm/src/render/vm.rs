@@ -39,9 +39,14 @@ fn gigabytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 30)
 }
 
+/// Name of a disk among all disks of the group.
+pub(crate) fn disk_name(vm: &Vm, disk: &VmDisk) -> String {
+    format!("{}_{}", vm.name, disk.key)
+}
+
 fn disk_id(vm: &Vm, disk: &VmDisk) -> String {
     let group = group_id(vm.subscription, &vm.group);
-    format!("{group}/providers/Microsoft.Compute/disks/{}_{}", vm.name, disk.key)
+    format!("{group}/providers/Microsoft.Compute/disks/{}", disk_name(vm, disk))
 }
 
 fn os_disk(vm: &Vm, disk: Option<&VmDisk>) -> Value {

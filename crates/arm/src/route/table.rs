@@ -6,8 +6,7 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    deployment, discovery, group, item, job, life, oauth, operation, point, policy, protection,
-    restore, storage, tenancy, vault, vault_config, vm,
+    audit, deployment, discovery, generic, group, item, job, life, lock, oauth, operation, point, policy, protection, restore, role, storage, tag, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! sub {
@@ -19,6 +18,15 @@ macro_rules! sub {
 macro_rules! group {
     ($rest:literal) => {
         concat!("/subscriptions/{sub}/resourceGroups/{group}", $rest)
+    };
+}
+
+macro_rules! any {
+    ($rest:literal) => {
+        concat!(
+            "/subscriptions/{sub}/resourceGroups/{group}/providers/{namespace}/{kind}/{name}",
+            $rest
+        )
     };
 }
 
@@ -221,6 +229,107 @@ pub(crate) static ROUTES: &[Route] = &[
     ),
     get(group!("/deployments/{deployment}/operations"), deployment::operations),
     get(group!("/deployments/{deployment}/operations/{operation}"), deployment::operation),
+    // Tags, locks and roles of any scope.
+    get(sub!("/providers/Microsoft.Resources/tags/default"), tag::show),
+    put(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
+    patch(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
+    delete(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
+    get(sub!("/providers/Microsoft.Authorization/locks"), lock::list),
+    get(sub!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
+    put(sub!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
+    delete(
+        sub!("/providers/Microsoft.Authorization/locks/{lock}"),
+        Action::WriteAccess,
+        lock::delete,
+    ),
+    get(sub!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
+    get(
+        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        role::show_assignment,
+    ),
+    put(
+        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::put_assignment,
+    ),
+    delete(
+        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::delete_assignment,
+    ),
+    get(sub!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
+    get(sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"), role::definition),
+    get(group!("/providers/Microsoft.Resources/tags/default"), tag::show),
+    put(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
+    patch(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
+    delete(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
+    get(group!("/providers/Microsoft.Authorization/locks"), lock::list),
+    get(group!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
+    put(group!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
+    delete(
+        group!("/providers/Microsoft.Authorization/locks/{lock}"),
+        Action::WriteAccess,
+        lock::delete,
+    ),
+    get(group!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
+    get(
+        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        role::show_assignment,
+    ),
+    put(
+        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::put_assignment,
+    ),
+    delete(
+        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::delete_assignment,
+    ),
+    get(group!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
+    get(
+        group!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
+        role::definition,
+    ),
+    get(any!("/providers/Microsoft.Resources/tags/default"), tag::show),
+    put(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
+    patch(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
+    delete(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
+    get(any!("/providers/Microsoft.Authorization/locks"), lock::list),
+    get(any!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
+    put(any!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
+    delete(
+        any!("/providers/Microsoft.Authorization/locks/{lock}"),
+        Action::WriteAccess,
+        lock::delete,
+    ),
+    get(any!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
+    get(
+        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        role::show_assignment,
+    ),
+    put(
+        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::put_assignment,
+    ),
+    delete(
+        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
+        Action::WriteAccess,
+        role::delete_assignment,
+    ),
+    get(any!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
+    get(any!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"), role::definition),
+    put(
+        sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
+        Action::WriteAccess,
+        role::put_definition,
+    ),
+    delete(
+        sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
+        Action::WriteAccess,
+        role::delete_definition,
+    ),
     // Virtual machines.
     get(sub!("/providers/Microsoft.Compute/virtualMachines"), vm::list_all),
     get(
@@ -233,6 +342,8 @@ pub(crate) static ROUTES: &[Route] = &[
     ),
     get(group!("/providers/Microsoft.Compute/virtualMachines"), vm::list),
     get(vm!(""), vm::show),
+    put(vm!(""), Action::WriteTags, vm::write),
+    patch(vm!(""), Action::WriteTags, vm::write),
     get(vm!("/instanceView"), vm::instance_view),
     get(vm!("/extensions"), vm::extensions),
     get(vm!("/extensions/{extension}"), vm::show_extension),
@@ -342,4 +453,14 @@ pub(crate) static ROUTES: &[Route] = &[
     get(vault!("/backupOperationResults/{operation}"), operation::result_of_vault),
     get(vault!("/operationStatus/{operation}"), operation::of_vault),
     get(vault!("/operationResults/{operation}"), operation::result_of_vault),
+    // The audit.
+    post("/providers/Microsoft.Coffre/audit/list", Action::WriteAccess, audit::list),
+    post("/providers/Microsoft.Coffre/audit/verify", Action::WriteAccess, audit::verify),
+    // Resources that backups only name. Last, since they match what nothing above did.
+    get(sub!("/providers/{namespace}/{kind}"), generic::list),
+    get(group!("/providers/{namespace}/{kind}"), generic::list),
+    get(any!(""), generic::show),
+    put(any!(""), Action::WriteResource, generic::put),
+    delete(any!(""), Action::WriteResource, generic::delete),
+    get(any!("/{part}/{child}"), generic::show_part),
 ];

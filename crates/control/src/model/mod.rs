@@ -24,7 +24,7 @@ pub mod vault;
 pub mod vm;
 
 pub use agenda::{Agenda, Task};
-pub use audit::AuditRecord;
+pub use audit::{AuditChain, AuditRecord};
 pub use deployment::{Deployment, DeploymentStep};
 pub use freeze::FreezeWindows;
 pub use group::ResourceGroup;

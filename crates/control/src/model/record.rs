@@ -17,8 +17,6 @@ pub enum RecordKind {
     RoleAssignment,
     /// A role that somebody made.
     RoleDefinition,
-    /// An extension of a virtual machine, as it was last reported.
-    Extension,
     /// A resource that templates and restores name and that has no use-case: a network, a disk.
     Resource,
 }
@@ -32,7 +30,6 @@ impl RecordKind {
             Self::Lock => "lock",
             Self::RoleAssignment => "role-assignment",
             Self::RoleDefinition => "role-definition",
-            Self::Extension => "extension",
             Self::Resource => "resource",
         }
     }

@@ -92,7 +92,12 @@ fn find(tx: &mut dyn Tx, login: Login<'_>) -> Result<Option<Principal>, Refusal>
 }
 
 fn caller(principal: Principal) -> Caller {
-    Caller { principal: principal.id, name: principal.name, roles: principal.roles }
+    Caller {
+        principal: principal.id,
+        name: principal.name,
+        roles: principal.roles,
+        grants: Vec::new(),
+    }
 }
 
 #[cfg(test)]

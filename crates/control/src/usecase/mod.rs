@@ -15,6 +15,7 @@
 
 pub mod accept;
 pub mod access;
+pub mod audit;
 pub mod authenticate;
 pub mod backup_now;
 pub mod collection;
@@ -32,6 +33,7 @@ pub mod item;
 pub mod job;
 mod job_rows;
 pub mod job_work;
+pub mod keep;
 pub mod names;
 pub mod plan;
 pub mod point;
@@ -41,6 +43,7 @@ pub mod record_vms;
 pub mod reduction;
 pub mod restore;
 pub mod retry_job;
+pub mod role;
 pub mod run_schedule;
 pub mod settings;
 pub mod simulate_policy;
@@ -54,6 +57,7 @@ pub use accept::{Accepted, OperationView, get_operation, note_operation};
 pub use access::{
     NewPrincipal, create_principal, hash_password, list_principals, set_roles, set_secret,
 };
+pub use audit::{list_audit, verify_audit};
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
 pub use collection::{due_collections, plan_collection};
@@ -71,12 +75,14 @@ pub use job_work::{
     Heartbeat, LeaseToken, adopt_orphans, begin_step, lease_job, next_wake, release_lease,
     renew_lease, report_job,
 };
+pub use keep::{Change, delete_record, find_record, list_records, lock_against, put_record};
 pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};
 pub use record_vms::{Discovered, DiscoveredVm, Discovery, record_hypervisor_away, record_vms};
 pub use restore::{Restore, RestoreWish, restore};
 pub use retry_job::{is_retriable, retry_job};
+pub use role::caller_at;
 pub use run_schedule::{Budget, Ticked, next_scheduled, run_schedule};
 pub use simulate_policy::{Run, Simulate, Simulation, simulate_policy};
 pub use stop_protection::{

@@ -38,6 +38,7 @@ impl Scene {
                 principal: coffre_control::id::PrincipalId(Uuid::from_u128(1)),
                 name: "ann".into(),
                 roles: vec![Role::Owner],
+                grants: Vec::new(),
             },
         };
         scene.seed();

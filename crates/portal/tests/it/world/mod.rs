@@ -138,6 +138,7 @@ impl World {
             principal: PrincipalId(Uuid::from_u128(0xbb)),
             name: "ann".to_owned(),
             roles: vec![Role::Owner],
+            grants: Vec::new(),
         };
         let ids = || next_id(&self.ids);
         let cx = Cx::new(&caller, self.now(), &ids);
