@@ -141,9 +141,8 @@ pub(crate) fn show_extension(call: &Call<'_>) -> Result<Reply, ArmError> {
     let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
     let id = vm_id(vm.subscription, &vm.group, &vm.name);
     let wanted = call.param("extension");
-    let is_wanted = |body: &Value| {
-        body["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
-    };
+    let is_wanted =
+        |body: &Value| body["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
     match render::extension::extensions(&vm, &id).into_iter().find(is_wanted) {
         Some(body) => Ok(Reply::ok(body)),
         None => {
