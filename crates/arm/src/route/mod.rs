@@ -174,6 +174,7 @@ mod tests {
                 "/checkNameAvailability",
                 "/recoveryPointsRecommendedForMove",
                 "/exportTemplate",
+                "/simulate",
             ];
             let only_looks = looks.iter().any(|end| route.pattern.ends_with(end));
             if changes && !only_looks {

@@ -6,7 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, deployment, discovery, generic, group, item, job, life, lock, oauth, operation, point, policy, protection, restore, role, storage, tag, tenancy, vault, vault_config, vm,
+    audit, deployment, discovery, generic, group, item, job, life, lock, oauth, operation, point,
+    policy, protection, restore, role, storage, tag, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! sub {
