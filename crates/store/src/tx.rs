@@ -49,9 +49,7 @@ fn found<T: Row>(
     let skip = i64::try_from(search.skip).unwrap_or(i64::MAX);
     let total: i64 = connection
         .prepare_cached(&count)
-        .and_then(|mut statement| {
-            statement.query_row(params![find, protected], |row| row.get(0))
-        })
+        .and_then(|mut statement| statement.query_row(params![find, protected], |row| row.get(0)))
         .map_err(|error| fault("count the rows of a list", error))?;
     let rows = all(connection, &rows, params![find, protected, search.limit, skip])?;
     Ok((rows, u64::try_from(total).unwrap_or(0)))
