@@ -26,5 +26,5 @@ pub mod token;
 pub use openapi::openapi;
 pub use route::{Permission, RouteInfo, routes};
 pub use serve::router;
-pub use state::ArmState;
+pub use state::{ArmState, GuestLog};
 pub use token::{Claims, TokenFault, Tokens};

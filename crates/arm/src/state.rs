@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coffre_control::id::VmId;
 use coffre_control::port::Db;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -21,8 +22,19 @@ pub struct ArmState {
     pub tokens: Arc<dyn Tokens>,
     /// Tells the workers that there may be something to do.
     pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// Reads the logs of a VM's guest now; empty when it has none or cannot be asked.
+    pub guest_logs: Arc<dyn Fn(VmId) -> Vec<GuestLog> + Send + Sync>,
     /// Where clients reach this service: `https://host:port`, no slash at the end.
     pub public_url: String,
+}
+
+/// The end of one log of a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestLog {
+    /// Where it is in the guest.
+    pub path: String,
+    /// What it says.
+    pub text: String,
 }
 
 impl ArmState {

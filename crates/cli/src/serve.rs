@@ -204,7 +204,9 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
     let ids: Arc<dyn Fn() -> Uuid + Send + Sync> = Arc::new(Uuid::now_v7);
     let ringing = Arc::clone(service);
     let poke: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.bell.ring());
+    let asked = Arc::clone(service);
     let arm = coffre_arm::router(ArmState {
+        guest_logs: Arc::new(move |vm| extension::guest_logs(&asked, vm)),
         db: Arc::clone(&service.db),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use coffre_control::model::Vm;
 use coffre_control::usecase::{Power, power_vm};
+use serde_json::{Value, json};
 use coffre_control::{ErrorCode, Refusal};
 use serde_json::Value;
 
@@ -150,4 +151,12 @@ pub(crate) fn show_extension(call: &Call<'_>) -> Result<Reply, ArmError> {
             Err(call.no_resource(&kind, wanted).into())
         }
     }
+}
+
+/// GET the logs of the guest, read at this moment through its agent
+pub(crate) fn extension_logs(call: &Call<'_>) -> Result<Reply, ArmError> {
+    let vm = call.read("show virtual machine", |tx| call.vm(tx))?;
+    let logs = (call.state.guest_logs)(vm.id).into_iter();
+    let logs = logs.map(|log| json!({ "path": log.path, "text": log.text }));
+    Ok(Reply::list(logs.collect()))
 }

@@ -348,6 +348,7 @@ pub(crate) static ROUTES: &[Route] = &[
     get(vm!("/instanceView"), vm::instance_view),
     get(vm!("/extensions"), vm::extensions),
     get(vm!("/extensions/{extension}"), vm::show_extension),
+    get(vm!("/extensions/{extension}/logs"), vm::extension_logs),
     post(vm!("/start"), Action::PowerVm, vm::start),
     post(vm!("/deallocate"), Action::PowerVm, vm::stop),
     post(vm!("/powerOff"), Action::PowerVm, vm::stop),

@@ -144,6 +144,7 @@ impl World {
         })
         .expect("an empty store takes the seed");
         let state = ArmState {
+            guest_logs: Arc::new(|_| Vec::new()),
             db: Arc::clone(&db),
             clock,
             ids: Arc::new(Uuid::new_v4),

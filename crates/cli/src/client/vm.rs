@@ -19,6 +19,12 @@ pub(crate) enum VmVerb {
         #[arg(short = 'g', long)]
         group: Option<String>,
     },
+    /// Shows the logs of the extension and of the agent of Azure in a virtual machine, as they are now.
+    Log {
+        /// Name.
+        #[arg(short = 'n', long)]
+        name: String,
+    },
     /// Starts a virtual machine that the service manages.
     Start {
         /// Name.
@@ -71,6 +77,21 @@ impl Verb for VmVerb {
                     rows.retain(|row| same(&row["group"], &group));
                 }
                 say::list(format, &rows, VM_COLUMNS)?;
+            }
+            VmVerb::Log { name } => {
+                let vm = find(api, &name)?;
+                let path = format!("{}/extensions/VMSnapshotLinux/logs", id(&vm));
+                let logs = api.list(&path)?;
+                match format {
+                    Format::Json => say::json(&Value::Array(logs))?,
+                    Format::Table if logs.is_empty() => say::note("(none)"),
+                    Format::Table => {
+                        for log in &logs {
+                            let text = |name: &str| log[name].as_str().unwrap_or_default();
+                            say::data(&format!("==> {} <==\n{}", text("path"), text("text")))?;
+                        }
+                    }
+                }
             }
             VmVerb::Start { name } => {
                 let vm = find(api, &name)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use coffre_arm::GuestLog;
 use coffre_control::id::VmId;
 use coffre_control::model::{AgentState, ExtensionState, OsType, PowerState};
 use coffre_fabric::extension::{Extension, ExtensionFile, Handler};
@@ -18,6 +19,9 @@ use super::service::Service;
 
 /// Between two looks at what guests have.
 const PAUSE: Duration = Duration::from_secs(20);
+
+/// The end of a guest's log that is read, in bytes.
+const LOG_BYTES_MAX: usize = 256 << 10;
 
 /// A guest that could not have it is not bothered again so soon.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
@@ -77,6 +81,17 @@ pub(crate) fn run(service: &Service, version: &str) {
         }
         discovery::sleep(service, heard, PAUSE);
     }
+}
+
+/// The logs of a guest, as they are now.
+pub(crate) fn guest_logs(service: &Service, vm: VmId) -> Vec<GuestLog> {
+    let machine = service.hypervisors.machine(vm.uuid());
+    let logs = machine.and_then(|machine| machine.guest_logs(LOG_BYTES_MAX));
+    let logs = logs.unwrap_or_else(|error| {
+        warn!(%error, "cannot read the logs of a guest");
+        Vec::new()
+    });
+    logs.into_iter().map(|log| GuestLog { path: log.path, text: log.text }).collect()
 }
 
 /// Protected machines that run, have no job, and lack this version.

@@ -34,8 +34,8 @@ const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Longest status of the guest in bytes.
 const STATUS_BYTES_MAX: usize = 1 << 20;
 
-/// Between two looks whether all is frozen. A look takes a millisecond of the guest.
-const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks whether all is frozen. A look takes a millisecond of an emulated guest, which has better to do.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Between two looks whether the command ended without a freeze.
 const LOOK_AT_STATUS: Duration = Duration::from_millis(500);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::machine::QemuMachine;
+use super::machine::{QemuMachine, lock};
 use crate::agent::AgentClient;
 use crate::extension::{
     Extension, ExtensionState, GuestLog, Installed, deliver, installed, read_log, upgrade_of,
@@ -27,6 +27,33 @@ pub(super) enum Offer {
 }
 
 impl QemuMachine {
+    /// Offers an extension to the guest.
+    pub(super) fn offer(&self, extension: Option<Arc<Extension>>) {
+        let mut known = lock(&self.extension);
+        let first = known.0.is_none() && extension.is_some();
+        known.0 = extension;
+        if first {
+            known.1 = ExtensionState::Absent;
+        }
+    }
+
+    pub(super) fn offered(&self) -> Option<Arc<Extension>> {
+        lock(&self.extension).0.clone()
+    }
+
+    pub(super) fn extension_state(&self) -> ExtensionState {
+        lock(&self.extension).1.clone()
+    }
+
+    pub(super) fn extension_found(&self, version: &str) {
+        lock(&self.extension).1 = ExtensionState::Installed { version: version.to_owned() };
+    }
+
+    pub(super) fn extension_failed(&self, version: Option<&str>, reason: &str) {
+        let (version, reason) = (version.map(str::to_owned), reason.to_owned());
+        lock(&self.extension).1 = ExtensionState::Failed { version, reason };
+    }
+
     /// Makes the extension ready for a point; one that is missing is put there. Never an update: a backup runs.
     pub(super) fn ready_extension(&self, ask: bool) -> Offer {
         let Some(extension) = self.offered().filter(|_| ask) else { return Offer::No(None) };

@@ -44,7 +44,7 @@ pub(super) struct QemuMachine {
     /// What was last seen of the agent.
     agent: Mutex<AgentLook>,
     /// The extension that this host offers, and what is known about it in the guest.
-    extension: Mutex<(Option<Arc<Extension>>, ExtensionState)>,
+    pub(super) extension: Mutex<(Option<Arc<Extension>>, ExtensionState)>,
     /// Points that are open in this process.
     open: Mutex<HashMap<Uuid, OpenPoint>>,
 }
@@ -73,7 +73,7 @@ pub(super) struct Found {
     pub(super) agent_socket: Option<PathBuf>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What the locks guard is whole between any two statements.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -125,33 +125,6 @@ impl QemuMachine {
             extension: Mutex::new((None, ExtensionState::NotOffered)),
             open: Mutex::new(HashMap::new()),
         }
-    }
-
-    /// Offers an extension to the guest.
-    pub(super) fn offer(&self, extension: Option<Arc<Extension>>) {
-        let mut known = lock(&self.extension);
-        let first = known.0.is_none() && extension.is_some();
-        known.0 = extension;
-        if first {
-            known.1 = ExtensionState::Absent;
-        }
-    }
-
-    pub(super) fn offered(&self) -> Option<Arc<Extension>> {
-        lock(&self.extension).0.clone()
-    }
-
-    pub(super) fn extension_state(&self) -> ExtensionState {
-        lock(&self.extension).1.clone()
-    }
-
-    pub(super) fn extension_found(&self, version: &str) {
-        lock(&self.extension).1 = ExtensionState::Installed { version: version.to_owned() };
-    }
-
-    pub(super) fn extension_failed(&self, version: Option<&str>, reason: &str) {
-        let (version, reason) = (version.map(str::to_owned), reason.to_owned());
-        lock(&self.extension).1 = ExtensionState::Failed { version, reason };
     }
 
     pub(super) fn id(&self) -> Uuid {
