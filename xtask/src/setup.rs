@@ -40,11 +40,14 @@ const TOOLS: &[Tool] = &[
     tool("strace", "strace", "kills a program and fails its writes at chosen system calls"),
     tool("taskset", "util-linux", "keeps a program on one processor"),
     tool("flock", "util-linux", "lets one build of the guests run at a time"),
-    tool("node", "nodejs", "runs the emulator of Azure Blob"),
-    tool("npm", "npm", "installs the emulator of Azure Blob"),
+    tool("node", "nodejs", "runs the emulator of Azure Blob, and drives the browser"),
+    tool("npm", "npm", "installs the emulator of Azure Blob, and the checker of accessibility"),
+    tool("chromium", "chromium", "shows the portal as people see it"),
     tool("debugfs", "e2fsprogs", "reads the file system of a mounted point"),
     tool("fusermount3", "fuse3", "mounts a point for who is not root"),
     tool("time", "time", "measures the memory of a benchmark"),
+    tool("openssl", "openssl", "makes the envelopes that the extension opens"),
+    tool("ip", "iproute2", "gives a test the address of a host"),
     tool("musl-gcc", "musl-tools", "builds the extension for any Linux"),
     tool("objcopy", "binutils", "makes the extension small"),
     tool("git", "git", "tells whether a test left something behind"),
@@ -58,7 +61,25 @@ const QEMU_UTILS: &str = "qemu-utils";
 pub(crate) fn everything(places: &Places) -> anyhow::Result<()> {
     packages()?;
     target()?;
+    agent(places)?;
     emulators::install(places)
+}
+
+/// The files of Debian's agent of Azure, into `target/waagent`. Not installed: its service must not run here.
+fn agent(places: &Places) -> anyhow::Result<()> {
+    let folder = places.root.join("target/waagent");
+    if folder.join("usr/sbin/waagent").is_file() {
+        return Ok(());
+    }
+    println!("    fetching the Debian package waagent into {}", folder.display());
+    let download = places.root.join("target/waagent-package");
+    std::fs::create_dir_all(&download).context("make a folder for the package")?;
+    call(Command::new("apt-get").args(["download", "-qq", "waagent"]).current_dir(&download))?;
+    for entry in std::fs::read_dir(&download).context("read the folder of the package")? {
+        let path = entry.context("read the folder of the package")?.path();
+        call(Command::new("dpkg-deb").arg("-x").arg(path).arg(&folder))?;
+    }
+    std::fs::remove_dir_all(&download).context("remove the package")
 }
 
 /// The library of Rust for programs that need nothing of the machine they run on: the extension is one.
