@@ -206,7 +206,7 @@ fn make_environment(request: &Request, home: &Path, logs: &Path) -> io::Result<(
 
 /// The certificate of this machine and its name; the first time, a new one.
 fn certificate(handlers: &Path) -> Result<(String, String), AdoptError> {
-    let read = |path: PathBuf| Some(String::from_utf8(file::read(&path, 64 << 10).ok()?).ok()?);
+    let read = |path: PathBuf| String::from_utf8(file::read(&path, 64 << 10).ok()?).ok();
     if let Some(thumbprint) = read(handlers.join(THUMBPRINT)) {
         let named = |end: &str| handlers.join(format!("{thumbprint}.{end}"));
         if let Some(certificate) = read(named("crt")).filter(|_| named("prv").is_file()) {

@@ -131,9 +131,8 @@ fn one(client: &Client, mut disk: Prepared, until: Instant) -> Outcome {
             thread::sleep(PAUSE);
         }
         if left.is_zero() {
-            result = result.or_else(|why| {
-                Err(if why.is_empty() { format!("{}: no time left", disk.sas.host()) } else { why })
-            });
+            let unasked = || format!("{}: no time left", disk.sas.host());
+            result = result.map_err(|why| if why.is_empty() { unasked() } else { why });
             break;
         }
         result =

@@ -77,7 +77,7 @@ mod tests {
     fn signatures_and_known_secrets_go() {
         let token = Secret::new("TOKEN-1".to_owned());
         let text = "PUT https://a/b?sv=1&SIG=abc%2B&x=1 TOKEN-1 \"sig=q\"";
-        let clean = redact(text, &[token.clone()]);
+        let clean = redact(text, std::slice::from_ref(&token));
         assert_eq!(clean, "PUT https://a/b?sv=1&SIG=[redacted]&x=1 [redacted] \"sig=[redacted]\"");
         assert_eq!(format!("{token:?}"), "…");
     }

@@ -1,4 +1,5 @@
 //! A real storage: Azurite holds three page blobs; the snapshots keep what the live ones lose.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod sandbox;
 

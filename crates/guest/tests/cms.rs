@@ -1,4 +1,5 @@
 //! Envelopes that the real `openssl cms` makes are opened, and nothing that was changed on the way is.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

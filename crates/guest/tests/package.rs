@@ -1,4 +1,5 @@
 //! Packages: the same bytes each time, and nothing in the world but those.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! The program as it goes into machines: static, small, and packaged by the service's own command line.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! The scenarios that were observed on the handler that this one takes the place of, each on a machine of its own. A row
 //! is equal to what was observed, or names what was mended.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::print_stdout, reason = "the numbers are what somebody runs it for")]
 
 mod sandbox;
 

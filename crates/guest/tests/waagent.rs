@@ -1,4 +1,5 @@
 //! Debian's own agent installs our package and enables it, against a wire server of the test's.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod sandbox;
 
