@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use coffre_control::model::Vm;
 use coffre_control::usecase::{Power, power_vm};
-use serde_json::{Value, json};
 use coffre_control::{ErrorCode, Refusal};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::handle::group::tags;

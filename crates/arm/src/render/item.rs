@@ -75,16 +75,8 @@ pub(crate) fn item(item: &ProtectedItem, context: ItemContext<'_>) -> Value {
     });
     put(&mut properties, "extendedProperties", disks);
     let extended = context.points.map(|(count, oldest)| {
-        let freezes = context.freezes.map(|freezes| {
-            json!({
-                "count": freezes.count,
-                "medianMilliseconds": freezes.median_ms,
-                "p99Milliseconds": freezes.p99_ms,
-                "longestMilliseconds": freezes.longest_ms,
-            })
-        });
         json!({
-            "freezeWindows": freezes,
+            "freezeWindows": context.freezes.map(freeze_windows),
             "oldestRecoveryPoint": oldest.map(time),
             "oldestRecoveryPointInVault": oldest.map(time),
             "recoveryPointCount": count,
@@ -98,6 +90,15 @@ pub(crate) fn item(item: &ProtectedItem, context: ItemContext<'_>) -> Value {
         "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems",
         properties,
     )
+}
+
+fn freeze_windows(freezes: FreezeWindows) -> Value {
+    json!({
+        "count": freezes.count,
+        "medianMilliseconds": freezes.median_ms,
+        "p99Milliseconds": freezes.p99_ms,
+        "longestMilliseconds": freezes.longest_ms,
+    })
 }
 
 fn add_health(properties: &mut Value, item: &ProtectedItem) {

@@ -18,9 +18,9 @@ use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
 use coffre_control::job::{Event, Next, StepFacts};
 use coffre_control::model::{
-    AgentState, Consistency, DiskFormat, ExtensionState, Job, OsType, PowerState, Principal,
-    PrincipalKind, Region, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step,
-    StorageAccount, Subscription, TransferFacts, VmDisk,
+    AgentState, Consistency, DiskFormat, Job, OsType, PowerState, Principal, PrincipalKind, Region,
+    RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StorageAccount,
+    Subscription, TransferFacts, VmDisk,
 };
 use coffre_control::port::{Db, tx};
 use coffre_control::usecase::{
@@ -343,12 +343,9 @@ fn seed() -> Seed {
 }
 
 fn disks() -> Vec<VmDisk> {
-    let disk = |key: &str, lun, gib: u64| VmDisk {
-        key: key.to_owned(),
-        lun,
-        name: format!("disk-{key}"),
-        size_bytes: gib << 30,
-        format: DiskFormat::Qcow2,
+    let disk = |key: &str, lun, gib: u64| {
+        let (key, name, format) = (key.to_owned(), format!("disk-{key}"), DiskFormat::Qcow2);
+        VmDisk { key, lun, name, size_bytes: gib << 30, format }
     };
     vec![disk("os", None, 8), disk("data0", Some(0), 2), disk("data1", Some(1), 4)]
 }
@@ -359,10 +356,7 @@ fn discovery() -> Discovery {
         name: name.to_owned(),
         os_type: OsType::Linux,
         power,
-        extension: match &agent {
-            AgentState::Ready { .. } => ExtensionState::Installed { version: "1.0.0.0".to_owned() },
-            AgentState::Silent | AgentState::NotConfigured => ExtensionState::Absent,
-        },
+        extension: Default::default(),
         agent,
         cpus: 2,
         memory_bytes: 4 << 30,

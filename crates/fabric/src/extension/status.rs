@@ -88,6 +88,7 @@ impl Verdict {
         let fact = facts.iter().rev().find(|fact| fact.key == "consistencyReason");
         let told = fact.and_then(|fact| fact.value.as_str()).map(str::to_owned);
         let reason = told.unwrap_or_else(|| words(&message.message_str));
+        let reason = reason.trim_end_matches('.').chars().take(WORDS_MAX).collect();
         Some(Verdict { code, consistency, reason })
     }
 }
@@ -104,10 +105,13 @@ fn message(inner: &Inner) -> Option<Message> {
 
 /// The words of a message without the facts behind them.
 fn words(message: &str) -> String {
-    let kept =
-        message.split(", ").filter(|part| !part.contains('=')).collect::<Vec<_>>().join(", ");
-    kept.split("snapshotCreator=").next().unwrap_or_default().trim().chars().take(400).collect()
+    const FACTS: [&str; 3] = ["statusBlobUploadError=", "snapshotCreator=", "hostStatusCode"];
+    let end = FACTS.iter().filter_map(|fact| message.find(fact)).min().unwrap_or(message.len());
+    message[..end].trim().chars().take(WORDS_MAX).collect()
 }
+
+/// Longest reason in characters.
+const WORDS_MAX: usize = 400;
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +161,6 @@ mod tests {
         assert_eq!(verdict.reason, "/mnt is frozen");
         let verdict =
             Verdict::parse(&status("76", 0, "No. snapshotCreator=x, a=b, ", None)).unwrap();
-        assert_eq!(verdict.reason, "No.");
+        assert_eq!(verdict.reason, "No");
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Offer {
         /// What this host offers.
         extension: Arc<Extension>,
         /// What is in the guest; it may be older.
-        installed: Installed,
+        installed: Box<Installed>,
     },
     /// It cannot; the reason in words, or none when nobody expected it.
     No(Option<String>),
@@ -68,7 +68,7 @@ impl QemuMachine {
         match found {
             Ok(installed) => {
                 self.extension_found(&installed.version);
-                Offer::Ready { extension, installed }
+                Offer::Ready { extension, installed: Box::new(installed) }
             }
             Err(reason) => {
                 self.extension_failed(None, &reason);

@@ -36,7 +36,7 @@ pub(super) struct Window {
 }
 
 enum Hold {
-    Extension(Held),
+    Extension(Box<Held>),
     Agent(agent::Frozen),
     Nothing,
 }
@@ -65,7 +65,7 @@ impl Window {
     pub(super) fn open(machine: &QemuMachine, wish: FreezeWish, offer: Offer) -> Window {
         let instead = match offer {
             Offer::Ready { .. } => match Held::take(machine, wish, offer) {
-                Ok(held) => return Window { hold: Hold::Extension(held), instead: None },
+                Ok(held) => return Window { hold: Hold::Extension(Box::new(held)), instead: None },
                 Err(reason) => Some(reason),
             },
             Offer::No(reason) => reason,
@@ -170,9 +170,10 @@ struct Held {
 
 impl Held {
     fn take(machine: &QemuMachine, wish: FreezeWish, offer: Offer) -> Result<Held, String> {
-        let Offer::Ready { extension, mut installed } = offer else {
+        let Offer::Ready { extension, installed } = offer else {
             return Err("there is no extension".to_owned());
         };
+        let mut installed = *installed;
         let silent = |_| "the guest agent does not answer".to_owned();
         let socket = machine.agent_socket().ok_or_else(|| "there is no guest agent".to_owned())?;
         let mut agent = AgentClient::connect(&socket).map_err(silent)?;
