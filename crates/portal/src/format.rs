@@ -131,6 +131,13 @@ pub fn moment(lang: Lang, time: Timestamp) -> String {
     format!("{}, {:02}:{:02}{NO_BREAK_SPACE}UTC", day(lang, time), at.hour(), at.minute())
 }
 
+/// A moment in UTC without its year: `21 Nov, 22:04`.
+pub fn moment_short(lang: Lang, time: Timestamp) -> String {
+    let at = time.to_zoned(TimeZone::UTC);
+    let (day, month) = (at.day(), month_short(lang, at.month()));
+    format!("{day}{NO_BREAK_SPACE}{month}, {:02}:{:02}", at.hour(), at.minute())
+}
+
 /// A moment in UTC to the second, for what happens in quick succession.
 pub fn moment_exact(lang: Lang, time: Timestamp) -> String {
     let at = time.to_zoned(TimeZone::UTC);

@@ -72,9 +72,11 @@ export class Chromium {
 
   async close() {
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    // Asked to end it takes its helpers along.
+    this.send("Browser.close").catch(() => this.#process.kill("SIGKILL"));
     await ended;
-    rmSync(this.#home, { recursive: true, force: true });
+    // Its helpers may write for a moment longer.
+    rmSync(this.#home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
@@ -118,7 +120,8 @@ export class Tab {
       this.complaints.push(`dialog: ${params.message}`);
     } else if (method === "Network.requestWillBeSent" && this.host) {
       const url = new URL(params.request.url);
-      if (url.host !== this.host) this.complaints.push(`a request to ${params.request.url}`);
+      // Pictures of the browser itself come as data.
+      if (url.protocol !== "data:" && url.host !== this.host) this.complaints.push(`a request to ${params.request.url}`);
     }
   }
 
@@ -175,6 +178,15 @@ export class Tab {
     await this.#loads(() => this.click(selector));
   }
 
+  // A key of the keyboard.
+  async key(key) {
+    const text = key === "Enter" ? "\r" : undefined;
+    for (const type of ["keyDown", "keyUp"]) {
+      const code = { Tab: 9, Enter: 13 }[key];
+      await this.call("Input.dispatchKeyEvent", { type, key, code: key, windowsVirtualKeyCode: code, text });
+    }
+  }
+
   async fill(selector, text) {
     await this.run(`(() => {
       const field = document.querySelector(${JSON.stringify(selector)});
@@ -206,9 +218,9 @@ export class Tab {
   }
 
   // A picture of the page, whole or as the window shows it.
-  async picture(file, { whole = false } = {}) {
+  async picture(file, { whole = false, format = "png" } = {}) {
     const { data } = await this.call("Page.captureScreenshot", {
-      format: "png", captureBeyondViewport: whole,
+      format, captureBeyondViewport: whole, ...(format === "webp" ? { quality: 80 } : {}),
       ...(whole ? { clip: { ...(await this.#size()), x: 0, y: 0, scale: 1 } } : {}),
     });
     writeFileSync(file, Buffer.from(data, "base64"));

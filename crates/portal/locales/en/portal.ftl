@@ -596,3 +596,6 @@ guide-first-look = First look
 guide-first-look-text = Both ways to protect a machine, the first backup, and the agent in the machine
 guide-extension = VM snapshot extension
 guide-extension-text = Schema, settings, template, az commands and result codes
+
+## Charts
+points-over-time = Recovery points over time

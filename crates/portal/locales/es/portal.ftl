@@ -596,3 +596,6 @@ guide-first-look = Primer vistazo
 guide-first-look-text = Las dos formas de proteger una máquina, la primera copia y el agente en la máquina
 guide-extension = Extensión de instantánea de máquina virtual
 guide-extension-text = Esquema, valores, plantilla, comandos az y códigos de resultado
+
+## Charts
+points-over-time = Puntos de recuperación en el tiempo

@@ -593,3 +593,6 @@ guide-first-look = Premier aperçu
 guide-first-look-text = Les deux façons de protéger une machine, la première sauvegarde et l’agent dans la machine
 guide-extension = Extension d’instantané de machine virtuelle
 guide-extension-text = Schéma, paramètres, modèle, commandes az et codes de résultat
+
+## Charts
+points-over-time = Points de récupération dans le temps
