@@ -9,8 +9,10 @@
 //! how nouns look is in `render`, how they are named in `names`.
 
 mod call;
+mod guard;
 mod handle;
 mod http;
+mod inner;
 mod names;
 mod openapi;
 mod policy_body;

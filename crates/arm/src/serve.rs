@@ -5,7 +5,6 @@
 //! permission, subscription, group, handler. Handlers are synchronous and run on the blocking
 //! pool, since they wait for the store.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +13,14 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use coffre_control::usecase::{Change, caller_at, lock_against};
-use coffre_control::{Action, Caller, ErrorCode, Refusal, port};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use coffre_control::{Caller, ErrorCode, Refusal, port};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::call::{Call, Conditions, Nested};
-use crate::handle::generic;
+use crate::guard::{at_scope, check_locks, decoded};
 use crate::http::error::ArmError;
 use crate::http::members::parse_body;
 use crate::http::path::Segments;
@@ -37,8 +34,6 @@ use crate::template::jsonc;
 
 /// Largest request body that is read.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
-/// Deepest nesting of deployments, as Azure has it.
-const NESTED_MAX: u8 = 5;
 /// Longest time for a request, from its head to the answer.
 const REQUEST_SECS_MAX: u64 = 30;
 /// Sign-ins that are checked at once; each takes tens of MiB and tens of milliseconds on purpose.
@@ -156,18 +151,22 @@ fn limit(shared: &Shared, kind: Kind, caller: &str) -> Result<(), ArmError> {
 }
 
 /// What a route was asked, after the table found it.
-struct Demand<'a> {
-    route: &'static Route,
-    params: Params,
-    query: Query,
-    path: &'a str,
-    raw_body: &'a [u8],
-    conditions: &'a Conditions,
-    nested: Nested,
+pub(crate) struct Demand<'a> {
+    pub(crate) route: &'static Route,
+    pub(crate) params: Params,
+    pub(crate) query: Query,
+    pub(crate) path: &'a str,
+    pub(crate) raw_body: &'a [u8],
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) nested: Nested,
 }
 
 /// The part after sign-in: permission, then what the path names, then the handler.
-fn handle(state: &ArmState, base: &Caller, demand: Demand<'_>) -> Result<Reply, ArmError> {
+pub(crate) fn handle(
+    state: &ArmState,
+    base: &Caller,
+    demand: Demand<'_>,
+) -> Result<Reply, ArmError> {
     let route = demand.route;
     let id = decoded(demand.path);
     let caller = &at_scope(state, base, route, &id)?;
@@ -206,111 +205,11 @@ fn handle(state: &ArmState, base: &Caller, demand: Demand<'_>) -> Result<Reply, 
     (route.handler)(&call)
 }
 
-/// The path as an id: decoded, without empty segments.
-fn decoded(path: &str) -> String {
-    let segments = Segments::parse(path);
-    segments.map(|it| format!("/{}", it.as_slice().join("/"))).unwrap_or_default()
-}
-
-/// The caller with the roles that it has at what the path names.
-fn at_scope(state: &ArmState, base: &Caller, route: &Route, id: &str) -> Result<Caller, ArmError> {
-    if route.is_open() {
-        return Ok(base.clone());
-    }
-    let scope = if route.pattern.starts_with("/subscriptions/{sub}") { id } else { "" };
-    Ok(port::read(&*state.db, "find roles", |tx| caller_at(tx, base.clone(), scope))?)
-}
-
-/// Refuses what a lock at the resource, above it or (for a deletion) below it forbids. Locks and
-/// roles themselves can always be changed by who may.
-fn check_locks(call: &Call<'_>, route: &Route, id: &str) -> Result<(), ArmError> {
-    let only_looks = matches!(route.permission, Permission::May(Action::Read)) || route.is_open();
-    let is_above = ["/Microsoft.Authorization/", "/Microsoft.Resources/deployments"];
-    if only_looks || is_above.iter().any(|it| route.pattern.contains(it)) {
-        return Ok(());
-    }
-    let Some(subscription) = &call.subscription else { return Ok(()) };
-    let change = if route.method == Method::DELETE { Change::Delete } else { Change::Write };
-    let scope = format!("/subscriptions/{}", subscription.id);
-    let locked = call.read("find locks", |tx| lock_against(tx, &scope, id, change))?;
-    let Some(locked) = locked else { return Ok(()) };
-    let verb = if change == Change::Delete { "delete" } else { "write" };
-    Err(ArmError::new(
-        StatusCode::CONFLICT,
-        "ScopeLocked",
-        format!(
-            "The scope '{}' cannot perform {verb} operation because following scope(s) are locked: '{locked}'. Please remove the lock and try again.",
-            clip(id)
-        ),
-    ))
-}
-
 fn parse_lenient(bytes: &[u8]) -> Result<Value, ArmError> {
     let wrong =
         |what: String| ArmError::bad_body(format!("The request content cannot be read: {what}."));
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
     jsonc::parse(text).map_err(|fault| wrong(fault.to_string()))
-}
-
-/// The route of a request that a deployment makes.
-fn inner_route(method: &Method, path: &str) -> Result<(&'static Route, Params), ArmError> {
-    let segments = Segments::parse(&encoded(path)).map_err(|fault| {
-        ArmError::bad_request(
-            "InvalidTemplate",
-            format!("The id '{}' cannot be used: {fault}.", clip(path)),
-        )
-    })?;
-    match route::find(method, segments.as_slice()) {
-        Found::Route(route, params) if !route.is_open() => Ok((route, params)),
-        Found::OtherMethod => Err(other_method(method)),
-        Found::Route(..) | Found::Nothing => Err(nothing(segments.as_slice())),
-    }
-}
-
-/// What stands in an id, as it stands in an address.
-fn encoded(path: &str) -> String {
-    const KEPT: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
-    utf8_percent_encode(path, KEPT).to_string()
-}
-
-/// Whether a resource can be made here, and by this caller.
-pub(crate) fn may_put(call: &Call<'_>, id: &str) -> Result<(), ArmError> {
-    let (route, params) = inner_route(&Method::PUT, id)?;
-    if route.pattern.ends_with("/{namespace}/{kind}/{name}") {
-        generic::served(&format!("{}/{}", params.get("namespace"), params.get("kind")))?;
-    }
-    if let Permission::May(action) = route.permission {
-        at_scope(call.state, call.base, route, id)?.may(action)?;
-    }
-    Ok(())
-}
-
-/// A request on behalf of the caller of another one: the same as if the client had sent it.
-pub(crate) fn inner(
-    call: &Call<'_>,
-    method: &Method,
-    path: &str,
-    api_version: &str,
-    body: &Value,
-) -> Result<Reply, ArmError> {
-    let depth = call.nested.depth + 1;
-    let left = call.nested.left.get().checked_sub(1).filter(|_| depth <= NESTED_MAX);
-    let Some(left) = left else {
-        let message =
-            "The deployment is too large, or deployments are nested too deeply; split it.";
-        return Err(ArmError::bad_request("InvalidTemplate", message));
-    };
-    call.nested.left.set(left);
-    let (route, params) = inner_route(method, path)?;
-    let query = Query::parse(&format!("api-version={}", encoded(api_version)))?;
-    query.api_version()?;
-    let raw_body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let path = encoded(path);
-    let nested = Nested { depth, left: Rc::clone(&call.nested.left) };
-    let conditions = &Conditions::default();
-    let demand =
-        Demand { route, params, query, path: &path, raw_body: &raw_body, conditions, nested };
-    handle(call.state, call.base, demand)
 }
 
 /// Looks up the subscription and the group of the path.
@@ -344,7 +243,7 @@ pub(crate) fn no_group(name: &str) -> Refusal {
     )
 }
 
-fn other_method(method: &Method) -> ArmError {
+pub(crate) fn other_method(method: &Method) -> ArmError {
     ArmError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "HttpMethodNotSupported",
@@ -352,7 +251,7 @@ fn other_method(method: &Method) -> ArmError {
     )
 }
 
-fn nothing(segments: &[String]) -> ArmError {
+pub(crate) fn nothing(segments: &[String]) -> ArmError {
     let provider = segments.iter().position(|it| it.eq_ignore_ascii_case("providers"));
     let kind = provider.map(|at| &segments[at + 1..]).filter(|rest| !rest.is_empty());
     match kind {

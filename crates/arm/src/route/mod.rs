@@ -3,6 +3,7 @@
 //! Literal segments match in any case, `{name}` matches any one segment. The first entry that
 //! matches wins.
 
+mod scopes;
 mod table;
 
 use axum::http::Method;
@@ -11,6 +12,7 @@ use coffre_control::Action;
 use crate::call::Call;
 use crate::http::error::ArmError;
 use crate::http::reply::Reply;
+use scopes::SCOPES;
 use table::ROUTES;
 
 /// What a caller needs before a handler runs. There is no default.
@@ -77,10 +79,15 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// All routes, in the order in which they are tried.
+fn all() -> impl Iterator<Item = &'static Route> {
+    SCOPES.iter().chain(ROUTES)
+}
+
 /// Looks a request up.
 pub(crate) fn find(method: &Method, segments: &[String]) -> Found {
     let mut path_is_known = false;
-    for route in ROUTES {
+    for route in all() {
         let Some(values) = match_pattern(route.pattern, segments) else { continue };
         if route.method == *method {
             let names = route.pattern.split('/').filter_map(parameter);
@@ -123,7 +130,7 @@ pub struct RouteInfo {
 
 /// All routes, in the order in which they are tried.
 pub fn routes() -> impl Iterator<Item = RouteInfo> {
-    ROUTES.iter().map(|route| RouteInfo {
+    all().map(|route| RouteInfo {
         method: route.method.clone(),
         pattern: route.pattern,
         permission: route.permission,
@@ -144,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_route_is_reached_by_its_own_path_in_any_case() {
-        for route in ROUTES {
+        for route in all() {
             let Found::Route(found, params) = find(&route.method, &example(route.pattern)) else {
                 panic!("{} {} is not found", route.method, route.pattern);
             };
@@ -155,8 +162,7 @@ mod tests {
 
     #[test]
     fn only_what_precedes_sign_in_is_open() {
-        let open: Vec<&str> =
-            ROUTES.iter().filter(|it| it.is_open()).map(|it| it.pattern).collect();
+        let open: Vec<&str> = all().filter(|it| it.is_open()).map(|it| it.pattern).collect();
         for pattern in &open {
             assert!(!pattern.starts_with("/subscriptions") && !pattern.starts_with("/providers"));
         }
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_changes_anything_needs_more_than_read() {
-        for route in ROUTES.iter().filter(|it| !it.is_open()) {
+        for route in all().filter(|it| !it.is_open()) {
             let changes = route.method != Method::GET && route.method != Method::HEAD;
             let looks = [
                 "/register",

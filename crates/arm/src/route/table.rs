@@ -6,8 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, deployment, discovery, generic, group, item, job, life, lock, oauth, operation, point,
-    policy, protection, restore, role, storage, tag, tenancy, vault, vault_config, vm,
+    audit, discovery, generic, group, item, job, life, oauth, operation, point, policy, protection,
+    restore, storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! sub {
@@ -80,38 +80,33 @@ const fn sign_in(pattern: &'static str, handler: Handler) -> Route {
 
 const READ: Permission = Permission::May(Action::Read);
 
-const fn get(pattern: &'static str, handler: Handler) -> Route {
+pub(super) const fn get(pattern: &'static str, handler: Handler) -> Route {
     route(Method::GET, pattern, READ, handler)
 }
 
-const fn head(pattern: &'static str, handler: Handler) -> Route {
+pub(super) const fn head(pattern: &'static str, handler: Handler) -> Route {
     route(Method::HEAD, pattern, READ, handler)
 }
 
 /// POST that only looks.
-const fn ask(pattern: &'static str, handler: Handler) -> Route {
+pub(super) const fn ask(pattern: &'static str, handler: Handler) -> Route {
     route(Method::POST, pattern, READ, handler)
 }
 
-const fn put(pattern: &'static str, action: Action, handler: Handler) -> Route {
+pub(super) const fn put(pattern: &'static str, action: Action, handler: Handler) -> Route {
     route(Method::PUT, pattern, Permission::May(action), handler)
 }
 
-const fn patch(pattern: &'static str, action: Action, handler: Handler) -> Route {
+pub(super) const fn patch(pattern: &'static str, action: Action, handler: Handler) -> Route {
     route(Method::PATCH, pattern, Permission::May(action), handler)
 }
 
-const fn delete(pattern: &'static str, action: Action, handler: Handler) -> Route {
+pub(super) const fn delete(pattern: &'static str, action: Action, handler: Handler) -> Route {
     route(Method::DELETE, pattern, Permission::May(action), handler)
 }
 
-const fn post(pattern: &'static str, action: Action, handler: Handler) -> Route {
+pub(super) const fn post(pattern: &'static str, action: Action, handler: Handler) -> Route {
     route(Method::POST, pattern, Permission::May(action), handler)
-}
-
-/// A request whose body holds a template.
-const fn template(method: Method, pattern: &'static str, handler: Handler) -> Route {
-    Route { method, pattern, permission: Permission::May(Action::Deploy), handler, lenient: true }
 }
 
 /// All routes, in the order in which they are tried.
@@ -143,194 +138,6 @@ pub(crate) static ROUTES: &[Route] = &[
     put(group!(""), Action::WriteGroup, group::put),
     patch(group!(""), Action::WriteGroup, group::patch),
     delete(group!(""), Action::DeleteGroup, group::delete),
-    // Deployments.
-    get(sub!("/providers/Microsoft.Resources/deployments"), deployment::list),
-    get(sub!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::show),
-    head(sub!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::exists),
-    template(
-        Method::PUT,
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}"),
-        deployment::put,
-    ),
-    delete(
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}"),
-        Action::Deploy,
-        deployment::delete,
-    ),
-    template(
-        Method::POST,
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
-        deployment::validate,
-    ),
-    post(
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),
-        Action::Deploy,
-        deployment::cancel,
-    ),
-    ask(
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}/exportTemplate"),
-        deployment::export,
-    ),
-    get(
-        sub!(
-            "/providers/Microsoft.Resources/deployments/{deployment}/operationStatuses/{operation}"
-        ),
-        deployment::status,
-    ),
-    get(
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}/operations"),
-        deployment::operations,
-    ),
-    get(
-        sub!("/providers/Microsoft.Resources/deployments/{deployment}/operations/{operation}"),
-        deployment::operation,
-    ),
-    get(sub!("/deployments/{deployment}/operations"), deployment::operations),
-    get(sub!("/deployments/{deployment}/operations/{operation}"), deployment::operation),
-    get(group!("/providers/Microsoft.Resources/deployments"), deployment::list),
-    get(group!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::show),
-    head(group!("/providers/Microsoft.Resources/deployments/{deployment}"), deployment::exists),
-    template(
-        Method::PUT,
-        group!("/providers/Microsoft.Resources/deployments/{deployment}"),
-        deployment::put,
-    ),
-    delete(
-        group!("/providers/Microsoft.Resources/deployments/{deployment}"),
-        Action::Deploy,
-        deployment::delete,
-    ),
-    template(
-        Method::POST,
-        group!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
-        deployment::validate,
-    ),
-    post(
-        group!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),
-        Action::Deploy,
-        deployment::cancel,
-    ),
-    ask(
-        group!("/providers/Microsoft.Resources/deployments/{deployment}/exportTemplate"),
-        deployment::export,
-    ),
-    get(
-        group!(
-            "/providers/Microsoft.Resources/deployments/{deployment}/operationStatuses/{operation}"
-        ),
-        deployment::status,
-    ),
-    get(
-        group!("/providers/Microsoft.Resources/deployments/{deployment}/operations"),
-        deployment::operations,
-    ),
-    get(
-        group!("/providers/Microsoft.Resources/deployments/{deployment}/operations/{operation}"),
-        deployment::operation,
-    ),
-    get(group!("/deployments/{deployment}/operations"), deployment::operations),
-    get(group!("/deployments/{deployment}/operations/{operation}"), deployment::operation),
-    // Tags, locks and roles of any scope.
-    get(sub!("/providers/Microsoft.Resources/tags/default"), tag::show),
-    put(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
-    patch(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
-    delete(sub!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
-    get(sub!("/providers/Microsoft.Authorization/locks"), lock::list),
-    get(sub!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
-    put(sub!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
-    delete(
-        sub!("/providers/Microsoft.Authorization/locks/{lock}"),
-        Action::WriteAccess,
-        lock::delete,
-    ),
-    get(sub!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
-    get(
-        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        role::show_assignment,
-    ),
-    put(
-        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::put_assignment,
-    ),
-    delete(
-        sub!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::delete_assignment,
-    ),
-    get(sub!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
-    get(sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"), role::definition),
-    get(group!("/providers/Microsoft.Resources/tags/default"), tag::show),
-    put(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
-    patch(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
-    delete(group!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
-    get(group!("/providers/Microsoft.Authorization/locks"), lock::list),
-    get(group!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
-    put(group!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
-    delete(
-        group!("/providers/Microsoft.Authorization/locks/{lock}"),
-        Action::WriteAccess,
-        lock::delete,
-    ),
-    get(group!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
-    get(
-        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        role::show_assignment,
-    ),
-    put(
-        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::put_assignment,
-    ),
-    delete(
-        group!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::delete_assignment,
-    ),
-    get(group!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
-    get(
-        group!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
-        role::definition,
-    ),
-    get(any!("/providers/Microsoft.Resources/tags/default"), tag::show),
-    put(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::put),
-    patch(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::patch),
-    delete(any!("/providers/Microsoft.Resources/tags/default"), Action::WriteTags, tag::delete),
-    get(any!("/providers/Microsoft.Authorization/locks"), lock::list),
-    get(any!("/providers/Microsoft.Authorization/locks/{lock}"), lock::show),
-    put(any!("/providers/Microsoft.Authorization/locks/{lock}"), Action::WriteAccess, lock::put),
-    delete(
-        any!("/providers/Microsoft.Authorization/locks/{lock}"),
-        Action::WriteAccess,
-        lock::delete,
-    ),
-    get(any!("/providers/Microsoft.Authorization/roleAssignments"), role::assignments),
-    get(
-        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        role::show_assignment,
-    ),
-    put(
-        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::put_assignment,
-    ),
-    delete(
-        any!("/providers/Microsoft.Authorization/roleAssignments/{assignment}"),
-        Action::WriteAccess,
-        role::delete_assignment,
-    ),
-    get(any!("/providers/Microsoft.Authorization/roleDefinitions"), role::definitions),
-    get(any!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"), role::definition),
-    put(
-        sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
-        Action::WriteAccess,
-        role::put_definition,
-    ),
-    delete(
-        sub!("/providers/Microsoft.Authorization/roleDefinitions/{definition}"),
-        Action::WriteAccess,
-        role::delete_definition,
-    ),
     // Virtual machines.
     get(sub!("/providers/Microsoft.Compute/virtualMachines"), vm::list_all),
     get(

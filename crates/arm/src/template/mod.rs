@@ -15,6 +15,7 @@ mod call;
 pub(crate) mod eval;
 pub(crate) mod expression;
 pub(crate) mod jsonc;
+mod order;
 pub(crate) mod parameters;
 pub(crate) mod plan;
 

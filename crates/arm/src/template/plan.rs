@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::call::interleaved;
 use super::eval::{Evaluator, Local};
 use super::expression::{self, Expression, Text};
+use super::order::ordered;
 use super::{Evaluated, TemplateFault};
 
 /// Most resources of a template, as Resource Manager has it.
@@ -167,13 +168,7 @@ fn one(
         kind = format!("{}/{kind}", parent.kind);
         name = format!("{}/{name}", parent.name);
     }
-    let skipped = match map.get("condition") {
-        None | Some(Value::Null) => false,
-        Some(value) => match evaluator.value(value, local).map_err(|it| it.at("condition"))? {
-            Value::Bool(wanted) => !wanted,
-            _ => return Err(TemplateFault::new("'condition' must be true or false")),
-        },
-    } || map.get("existing") == Some(&Value::Bool(true));
+    let skipped = is_skipped(evaluator, map, local)?;
     let id = id_of(evaluator, &kind, &name, &text)?;
     let mut depends = Vec::new();
     for each in map.get("dependsOn").and_then(Value::as_array).into_iter().flatten() {
@@ -212,6 +207,22 @@ fn one(
             .map_err(|fault| fault.at(&format!("resources[{at}]")))?;
     }
     Ok(())
+}
+
+/// Whether the condition says no, or the resource is only looked at.
+fn is_skipped(
+    evaluator: &Evaluator<'_>,
+    map: &Map<String, Value>,
+    local: &Local,
+) -> Evaluated<bool> {
+    let wanted = match map.get("condition") {
+        None | Some(Value::Null) => true,
+        Some(value) => match evaluator.value(value, local).map_err(|it| it.at("condition"))? {
+            Value::Bool(wanted) => wanted,
+            _ => return Err(TemplateFault::new("'condition' must be true or false")),
+        },
+    };
+    Ok(!wanted || map.get("existing") == Some(&Value::Bool(true)))
 }
 
 fn id_of(
@@ -365,32 +376,4 @@ fn collect(evaluator: &Evaluator<'_>, tree: &Expression, local: &Local, ids: &mu
         }
         Expression::Text(_) | Expression::Number(_) => {}
     }
-}
-
-/// Sorts so that each comes after what it depends on, else in the order of the template.
-fn ordered(plan: Vec<Planned>) -> Evaluated<Vec<Planned>> {
-    let mut place: Vec<Option<usize>> = vec![None; plan.len()];
-    let mut order: Vec<usize> = Vec::new();
-    while order.len() < plan.len() {
-        let ready = (0..plan.len()).find(|&at| {
-            place[at].is_none() && plan[at].after.iter().all(|it| place[*it].is_some())
-        });
-        let Some(at) = ready else {
-            let ring: Vec<&str> = (0..plan.len())
-                .filter(|&at| place[at].is_none())
-                .map(|at| plan[at].id.as_str())
-                .collect();
-            return Err(TemplateFault::new(format!(
-                "these resources depend on each other in a ring: {}",
-                ring.join(", ")
-            )));
-        };
-        place[at] = Some(order.len());
-        order.push(at);
-    }
-    let moved = order.iter().map(|&at| {
-        let after = plan[at].after.iter().filter_map(|it| place[*it]).collect();
-        Planned { after, ..plan[at].clone() }
-    });
-    Ok(moved.collect())
 }

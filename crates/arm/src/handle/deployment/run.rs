@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::request::{Request, invalid};
 use crate::call::Call;
 use crate::http::error::ArmError;
-use crate::serve;
+use crate::inner;
 use crate::template::eval::{Evaluator, Local};
 use crate::template::parameters::{azure_type, bind, is_secret};
 use crate::template::plan::{self, Planned};
@@ -26,7 +26,7 @@ struct Live<'a>(&'a Call<'a>);
 
 impl Lookup for Live<'_> {
     fn resource(&self, id: &str, api_version: &str) -> Evaluated<Value> {
-        let reply = serve::inner(self.0, &Method::GET, id, api_version, &Value::Null);
+        let reply = inner::inner(self.0, &Method::GET, id, api_version, &Value::Null);
         match reply.map(|it| it.into_parts()) {
             Ok((_, Some(body), _)) => Ok(body),
             Ok((_, None, _)) => Ok(Value::Null),
@@ -58,7 +58,7 @@ pub(super) fn check(call: &Call<'_>, request: &Request) -> Result<Checked, ArmEr
             Ok(_) | Err(TemplateFault::Later(_)) => {}
             Err(wrong) => return Err(fault(&wrong)),
         }
-        serve::may_put(call, &planned.id).map_err(|error| {
+        inner::may_put(call, &planned.id).map_err(|error| {
             let message = format!("Resource '{}': {}", planned.id, error.message());
             ArmError::new(error.status(), error.code(), message)
         })?;
@@ -140,7 +140,7 @@ fn make(call: &Call<'_>, evaluator: &Evaluator<'_>, planned: &Planned) -> Made {
     let content = plan::content(evaluator, planned).map_err(|wrong| {
         (400, json!({ "code": "InvalidTemplate", "message": wrong.to_string(), "target": planned.id }))
     })?;
-    serve::inner(call, &Method::PUT, &planned.id, &planned.api_version, &content)
+    inner::inner(call, &Method::PUT, &planned.id, &planned.api_version, &content)
         .map(|reply| reply.status().as_u16())
         .map_err(|error| {
             let mut body = error.to_json();
