@@ -3,7 +3,11 @@
 //!
 //! `COFFRE_WINDOW_RUNS` is the number of points of each kind that are compared. When it is given, our median must be at
 //! most half of the agent's; a few points on a busy machine only show that all goes well.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests, and what was measured"
+)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
