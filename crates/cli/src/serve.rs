@@ -243,12 +243,10 @@ fn start_threads(
     }
     let pause = Duration::from_secs(config.discovery_seconds);
     let service = Arc::clone(service);
-    let thread = std::thread::Builder::new()
-        .name("discovery".to_owned())
-        .spawn({
-            let service = Arc::clone(&service);
-            move || discovery::run(&service, pause)
-        });
+    let thread = std::thread::Builder::new().name("discovery".to_owned()).spawn({
+        let service = Arc::clone(&service);
+        move || discovery::run(&service, pause)
+    });
     threads.push(thread.context("start the discovery")?);
     threads.extend(start_reconcilers(&service, config)?);
     if let Some(version) = service.hypervisors.offered() {

@@ -20,9 +20,9 @@ use uuid::Uuid;
 use crate::error::Refusal;
 use crate::id::{ItemId, JobId, OperationId, PointId, PrincipalId, SubscriptionId, VaultId, VmId};
 use crate::model::{
-    Agenda, AuditChain, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem,
-    Record, RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount,
-    Subscription, Task, Vault, Vm,
+    Agenda, AuditChain, AuditRecord, Job, Operation, Policy, Principal, ProtectedItem, Record,
+    RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task,
+    Vault, Vm,
 };
 
 /// Why the store did not do what it was asked.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use coffre_fabric::{
-    AgentState, Changed, Consistency, FabricError, FreezeRecord, FreezeWish, Machine, MachineInfo, PowerState,
-    Release, Snapshot, SnapshotReport, SnapshotRequest,
+    AgentState, Changed, Consistency, FabricError, FreezeRecord, FreezeWish, Machine, MachineInfo,
+    PowerState, Release, Snapshot, SnapshotReport, SnapshotRequest,
 };
 use coffre_vault::{DiskSpec, DiskStats, PointInfo, PointSpec, ReadPlan, Vault, VaultError};
 use uuid::Uuid;

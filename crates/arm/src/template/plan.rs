@@ -170,17 +170,7 @@ fn one(
     }
     let skipped = is_skipped(evaluator, map, local)?;
     let id = id_of(evaluator, &kind, &name, &text)?;
-    let mut depends = Vec::new();
-    for each in map.get("dependsOn").and_then(Value::as_array).into_iter().flatten() {
-        match evaluator.value(each, local).map_err(|it| it.at("dependsOn"))? {
-            Value::String(text) => depends.push(text),
-            other => {
-                return Err(TemplateFault::new(format!(
-                    "'dependsOn' holds {other}, which is no text"
-                )));
-            }
-        }
-    }
+    let depends = depends_on(evaluator, map, local)?;
     let planned = Planned {
         id,
         kind,
@@ -207,6 +197,23 @@ fn one(
             .map_err(|fault| fault.at(&format!("resources[{at}]")))?;
     }
     Ok(())
+}
+
+/// What a resource says that it comes after.
+fn depends_on(
+    evaluator: &Evaluator<'_>,
+    map: &Map<String, Value>,
+    local: &Local,
+) -> Evaluated<Vec<String>> {
+    let listed = map.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
+    listed
+        .map(|each| match evaluator.value(each, local).map_err(|it| it.at("dependsOn"))? {
+            Value::String(text) => Ok(text),
+            other => {
+                Err(TemplateFault::new(format!("'dependsOn' holds {other}, which is no text")))
+            }
+        })
+        .collect()
 }
 
 /// Whether the condition says no, or the resource is only looked at.

@@ -155,7 +155,7 @@ impl<'a> Case<'a> {
 
     /// Disturbs the run and looks at what it leaves. Gives whether the run ended otherwise than well.
     pub(crate) fn run(&self, injection: &Injection) -> Result<bool, String> {
-        let output = injection.into_command(&self.command()).output().unwrap();
+        let output = injection.around(&self.command()).output().unwrap();
         check_ending(injection, &output)?;
         let mut needed = self.points_that_must_be_there();
         if output.status.success() && self.scenario.name == "backup" {

@@ -30,7 +30,7 @@ impl Injection {
     }
 
     /// The same command with the fault in it.
-    pub(crate) fn into_command(&self, command: &Command) -> Command {
+    pub(crate) fn around(&self, command: &Command) -> Command {
         let fault = match self.error {
             None => format!("signal=KILL:when={}", self.nth),
             Some((error, false)) => format!("error={error}:when={}", self.nth),

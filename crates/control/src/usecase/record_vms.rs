@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::{ErrorCode, Refusal};
 use crate::id::{SubscriptionId, VmId};
 use crate::model::{
-    AgentState, BackupHealth, ExtensionState, HealthDetail, OsType, PowerState, ResourceGroup, Vm, VmDisk,
+    AgentState, BackupHealth, ExtensionState, HealthDetail, OsType, PowerState, ResourceGroup, Vm,
+    VmDisk,
 };
 use crate::port::Tx;
 

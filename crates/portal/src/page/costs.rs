@@ -3,7 +3,9 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
+use coffre_control::Refusal;
 use coffre_control::id::{ItemId, VaultId};
+use coffre_control::port::Tx;
 use coffre_control::usecase::vault::get_vault_by_id;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -73,21 +75,8 @@ pub(crate) async fn show(
     let (vault, count, uses) = app
         .look("portal_costs", view.caller(), move |tx, cx| {
             let vault = get_vault_by_id(tx, cx, id)?;
-            let items = tx.items(id)?;
-            let last = items.len().div_ceil(PAGE_ROWS).max(1);
-            let skipped = (page.min(last) - 1) * PAGE_ROWS;
-            let mut uses = Vec::new();
-            for item in items.iter().skip(skipped).take(PAGE_ROWS) {
-                let points = tx.points(item.id)?;
-                uses.push(Use {
-                    id: item.id,
-                    name: item.vm_name.clone(),
-                    points: points.len() as u64,
-                    size: points.first().map_or(0, |point| point.size_bytes),
-                    stored: points.iter().map(|point| point.stats.stored_bytes).sum(),
-                });
-            }
-            Ok((vault, items.len(), uses))
+            let (count, uses) = read_uses(tx, id, page)?;
+            Ok((vault, count, uses))
         })
         .await?;
     let encoded = utf8_percent_encode(&asked.price, NON_ALPHANUMERIC);
@@ -132,6 +121,25 @@ pub(crate) async fn show(
                 .option("--output", "table")],
         ),
     })
+}
+
+/// What the items of one page use, and how many there are in all.
+fn read_uses(tx: &mut dyn Tx, id: VaultId, page: usize) -> Result<(usize, Vec<Use>), Refusal> {
+    let items = tx.items(id)?;
+    let last = items.len().div_ceil(PAGE_ROWS).max(1);
+    let skipped = (page.min(last) - 1) * PAGE_ROWS;
+    let mut uses = Vec::new();
+    for item in items.iter().skip(skipped).take(PAGE_ROWS) {
+        let points = tx.points(item.id)?;
+        uses.push(Use {
+            id: item.id,
+            name: item.vm_name.clone(),
+            points: points.len() as u64,
+            size: points.first().map_or(0, |point| point.size_bytes),
+            stored: points.iter().map(|point| point.stats.stored_bytes).sum(),
+        });
+    }
+    Ok((items.len(), uses))
 }
 
 /// A price with a point or a comma; none when it is no price.

@@ -15,6 +15,7 @@ pub(crate) mod jobs;
 pub(crate) mod overview;
 pub(crate) mod policy;
 pub(crate) mod policy_edit;
+mod policy_parts;
 pub(crate) mod power;
 pub(crate) mod preferences;
 pub(crate) mod prelude;

@@ -85,6 +85,17 @@ pub(crate) async fn finish(State(app): State<App>, view: View, Form(fields): Fie
     }
 }
 
+/// What protects a machine in a new vault.
+fn commands(vm: &Vm) -> Vec<AzCommand> {
+    vec![
+        AzCommand::new("backup vault create")
+            .option("--resource-group", &vm.group)
+            .option("--name", NEW)
+            .option("--location", &vm.region),
+        protect::enable_command(&vm.group, NEW, vm),
+    ]
+}
+
 async fn page(
     app: &App,
     view: &View,
@@ -144,18 +155,7 @@ async fn page(
             machines: free.iter().enumerate().map(machine).collect(),
             none: empty(view, "vms-none", "vms-none-text"),
             vault: if vault.is_empty() { suggestion } else { vault.to_owned() },
-            az: az(
-                view,
-                free.first().map_or_else(Vec::new, |vm| {
-                    vec![
-                        AzCommand::new("backup vault create")
-                            .option("--resource-group", &vm.group)
-                            .option("--name", NEW)
-                            .option("--location", &vm.region),
-                        protect::enable_command(&vm.group, NEW, vm),
-                    ]
-                }),
-            ),
+            az: az(view, free.first().map_or_else(Vec::new, |vm| commands(vm))),
         },
     )
 }

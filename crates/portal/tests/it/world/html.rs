@@ -107,7 +107,10 @@ pub fn check(address: &str, html: &str) -> Vec<Tag> {
     }
     for image in named("img") {
         let ours = image.get("src").is_some_and(|src| src.starts_with("/portal/static/guide-"));
-        assert!(ours && image.get("alt").is_some_and(|alt| !alt.is_empty()), "{address}: {image:?}");
+        assert!(
+            ours && image.get("alt").is_some_and(|alt| !alt.is_empty()),
+            "{address}: {image:?}"
+        );
     }
     for forbidden in ["iframe", "object", "embed", "style", "base"] {
         assert_eq!(named(forbidden).count(), 0, "{address}: <{forbidden}>");
