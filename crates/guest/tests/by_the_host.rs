@@ -354,7 +354,8 @@ fn a_guest_that_lost_it_gets_it_again(guest: &Guarded) {
     assert_eq!(report.consistency, Consistency::FileSystem, "{}", report.reason);
     assert!(matches!(report.freeze.unwrap().by, FrozenBy::Extension { .. }));
     // A guest whose extension does not work still has a point, by the next best way, and the point says why.
-    guest.check(&format!("printf '#!/bin/sh\\nexit 3\\n' > /var/lib/waagent/*/{PROGRAM}"));
+    let broken = "printf '#!/bin/sh\\nexit 3\\n'";
+    guest.check(&format!("for it in /var/lib/waagent/*/{PROGRAM}; do {broken} > $it; done"));
     guest.fabric.offer_extension(extension("1.0.2.0", b"#!/bin/sh\nexit 3\n"));
     let report = guest.take(&*guest.machine);
     assert_eq!(report.freeze.unwrap().by, FrozenBy::Agent);
