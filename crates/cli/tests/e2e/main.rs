@@ -8,8 +8,8 @@
 
 mod az;
 mod crash;
-mod first_run;
 mod extension;
+mod first_run;
 mod incremental;
 mod point;
 mod portal;
