@@ -9,7 +9,7 @@ use jiff::Timestamp;
 const BURST: f64 = 2000.0;
 /// Requests per second that a caller may make for long.
 const PER_SECOND: f64 = 400.0;
-/// Sign-ins that may be tried for one name at once, and per second.
+/// Sign-ins that may fail for one name at once, and per second.
 const SIGN_IN_BURST: f64 = 30.0;
 const SIGN_INS_PER_SECOND: f64 = 0.5;
 /// Callers that are remembered; full buckets are forgotten first.
@@ -20,7 +20,7 @@ const CALLERS_MAX: usize = 10_000;
 pub(crate) enum Kind {
     /// Any request with a token.
     Request,
-    /// A check of a secret.
+    /// A check of a secret that fails.
     SignIn,
 }
 
@@ -56,7 +56,7 @@ impl Limiter {
         if buckets.len() >= CALLERS_MAX {
             buckets.retain(|(kind, _), bucket| refilled(*kind, bucket, now) < kind.burst());
         }
-        let key = (kind, caller.chars().take(128).collect::<String>());
+        let key = (kind, name_of(caller));
         let bucket = buckets.entry(key).or_insert(Bucket { left: kind.burst(), seen: now });
         bucket.left = refilled(kind, bucket, now);
         bucket.seen = bucket.seen.max(now);
@@ -66,6 +66,20 @@ impl Limiter {
         }
         Err(((1.0 - bucket.left) / kind.per_second()).ceil() as u64)
     }
+
+    /// Puts back what was taken: a secret that was right is no attempt to guess it, and a script may sign in as often as
+    /// it likes.
+    pub(crate) fn put_back(&self, kind: Kind, caller: &str) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&(kind, name_of(caller))) {
+            bucket.left = (bucket.left + 1.0).min(kind.burst());
+        }
+    }
+}
+
+/// As much of a name as is remembered.
+fn name_of(caller: &str) -> String {
+    caller.chars().take(128).collect()
 }
 
 fn refilled(kind: Kind, bucket: &Bucket, now: Timestamp) -> f64 {
@@ -94,6 +108,18 @@ mod tests {
         assert_eq!(limiter.take(Kind::SignIn, "ann", at(2)), Err(2));
         // A clock that goes back gives nothing and takes nothing.
         assert_eq!(limiter.take(Kind::SignIn, "ann", at(1)), Err(2));
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again_and_is_never_more_than_a_full_bucket() {
+        let limiter = Limiter::default();
+        for _ in 0..100 {
+            assert_eq!(limiter.take(Kind::SignIn, "ann", at(0)), Ok(()));
+            limiter.put_back(Kind::SignIn, "ann");
+        }
+        limiter.put_back(Kind::SignIn, "ann");
+        let taken = (0..100).filter(|_| limiter.take(Kind::SignIn, "ann", at(0)).is_ok()).count();
+        assert_eq!(taken, 30);
     }
 
     #[test]

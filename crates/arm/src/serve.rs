@@ -102,8 +102,9 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
         query.api_version()?;
     }
     let raw_body = read_body(&parts.headers, body).await?;
-    if route.permission == Permission::SignIn {
-        limit(shared, Kind::SignIn, &sign_in::name_of(&raw_body))?;
+    let signs_in = (route.permission == Permission::SignIn).then(|| sign_in::name_of(&raw_body));
+    if let Some(name) = &signs_in {
+        limit(shared, Kind::SignIn, name)?;
     }
     let _permit = match route.permission {
         Permission::SignIn => {
@@ -129,7 +130,11 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
         };
         let raw_body = &raw_body;
         let demand = Demand { route, params, query, path, raw_body, conditions, nested };
-        handle(&shared.state, &caller, demand)
+        let reply = handle(&shared.state, &caller, demand)?;
+        if let Some(name) = signs_in.as_ref().filter(|_| reply.is_success()) {
+            shared.limiter.put_back(Kind::SignIn, name);
+        }
+        Ok(reply)
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "a handler ended without an answer");

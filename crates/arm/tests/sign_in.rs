@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // In a test a panic is the report.
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -193,20 +193,36 @@ async fn keys_are_public() {
     }
 }
 
-#[tokio::test]
-async fn who_guesses_secrets_is_slowed_down() {
+/// Signs in with these fields, and says how often that was answered with which status.
+async fn sign_in_often(fields: &str, times: usize) -> Vec<(StatusCode, Option<HeaderValue>)> {
     let world = World::new();
     let router = coffre_arm::router(world.state.clone());
     let mut codes = Vec::new();
-    for _ in 0..31 {
-        let body = format!("client_id={READER}&client_secret=&grant_type=nothing");
+    for _ in 0..times {
         let request = Request::builder().method("POST").uri("/adfs/oauth2/token");
-        let request = request.body(Body::from(body)).unwrap();
+        let request = request.body(Body::from(fields.to_owned())).unwrap();
         let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
         codes.push((response.status(), response.headers().get("retry-after").cloned()));
     }
+    codes
+}
+
+#[tokio::test]
+async fn who_guesses_secrets_is_slowed_down() {
+    let fields = format!("client_id={READER}&client_secret=&grant_type=nothing");
+    let mut codes = sign_in_often(&fields, 31).await;
     let (status, after) = codes.pop().unwrap();
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(after.unwrap(), "2");
     assert!(codes.iter().all(|(status, _)| *status == StatusCode::BAD_REQUEST), "{codes:?}");
+}
+
+#[tokio::test]
+async fn who_knows_the_secret_may_sign_in_as_often_as_a_script_does() {
+    let secret = SECRET.replace(' ', "+");
+    let fields = format!(
+        "client_id={READER}&client_secret={secret}&grant_type=client_credentials&scope=https%3A%2F%2Fcoffre.test%3A8443%2F%2F.default"
+    );
+    let codes = sign_in_often(&fields, 35).await;
+    assert!(codes.iter().all(|(status, _)| *status == StatusCode::OK), "{codes:?}");
 }

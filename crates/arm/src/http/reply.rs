@@ -15,6 +15,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Whether it says that what was asked is done.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
     /// `status` with a JSON body.
     pub(crate) fn with_body(status: StatusCode, body: Value) -> Reply {
         Reply { status, body: Some(body), headers: Vec::new() }
