@@ -108,7 +108,11 @@ export class Tab {
     await this.call("Emulation.setDeviceMetricsOverride",
       { width, height, deviceScaleFactor: 1, mobile: width < 600 });
     await this.call("Emulation.setEmulatedMedia",
-      { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+      { features: [
+        { name: "prefers-color-scheme", value: dark ? "dark" : "light" },
+        // Else a colour on its way from one theme to the other counts as one with too little contrast.
+        { name: "prefers-reduced-motion", value: "reduce" },
+      ] });
   }
 
   #hear({ method, params }) {

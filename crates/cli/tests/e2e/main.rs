@@ -7,6 +7,7 @@
 )]
 
 mod az;
+mod browser;
 mod crash;
 mod extension;
 mod first_run;
