@@ -165,7 +165,9 @@ fn a_crash_of_qemu_is_told_and_the_next_cycle_works() {
     common::wait_until("the reader is told", || snapshot.check().is_err());
     assert!(matches!(snapshot.check(), Err(FabricError::SnapshotLost { .. })));
     drop(snapshot);
-    assert_eq!(host.machine.info().unwrap().power, PowerState::Stopped);
+    // The sockets of a process that is killed close one after the other.
+    let is_off = || host.machine.info().unwrap().power == PowerState::Stopped;
+    common::wait_until("the machine is seen off", is_off);
     assert!(host.machine.snapshot(third).unwrap().is_none());
     host.start();
     host.machine.release(third, Release::Abandoned).unwrap();

@@ -42,9 +42,31 @@ const FAVICON: Asset = Asset {
     content: include_str!("../static/favicon.svg"),
 };
 
+macro_rules! picture {
+    ($lang:literal, $state:literal) => {
+        ($lang, $state, include_bytes!(concat!("../static/guide/", $lang, "-", $state, ".webp")))
+    };
+}
+
 /// Language, state, and the picture of a screen. The browser test takes them when
 /// `COFFRE_GUIDE_PICTURES` names this folder.
-const PICTURES: &[(&str, &str, &[u8])] = &[];
+const PICTURES: &[(&str, &str, &[u8])] = &[
+    picture!("en", "vm-menu-enable-backup"),
+    picture!("en", "backup-item-view-update"),
+    picture!("en", "vm-validated-click-enable"),
+    picture!("en", "backup-policy-weekly"),
+    picture!("en", "context-menu"),
+    picture!("es", "vm-menu-enable-backup"),
+    picture!("es", "backup-item-view-update"),
+    picture!("es", "vm-validated-click-enable"),
+    picture!("es", "backup-policy-weekly"),
+    picture!("es", "context-menu"),
+    picture!("fr", "vm-menu-enable-backup"),
+    picture!("fr", "backup-item-view-update"),
+    picture!("fr", "vm-validated-click-enable"),
+    picture!("fr", "backup-policy-weekly"),
+    picture!("fr", "context-menu"),
+];
 
 impl Asset {
     fn file_name(&self) -> String {
