@@ -1,7 +1,7 @@
 //! The VMSnapshot extension in a guest: how it gets there, and how it and the host take a point together.
 //!
 //! Everything goes through the QEMU guest agent, so it needs no network in the guest. The package is put there once
-//! ([`deliver`]); then each backup is one command of the extension ([`session`]):
+//! (`deliver`); then each backup is one command of the extension (`session`):
 //!
 //! ```text
 //! host                                   guest
