@@ -3,6 +3,9 @@
 //! Literal segments match in any case, `{name}` matches any one segment. The first entry that
 //! matches wins.
 
+// First, because a macro is known only to what stands after it.
+#[macro_use]
+mod paths;
 mod scopes;
 mod table;
 

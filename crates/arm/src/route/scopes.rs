@@ -7,27 +7,6 @@ use super::table::{ask, delete, get, head, patch, post, put};
 use super::{Handler, Permission, Route};
 use crate::handle::{deployment, lock, role, tag};
 
-macro_rules! sub {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}", $rest)
-    };
-}
-
-macro_rules! group {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}/resourceGroups/{group}", $rest)
-    };
-}
-
-macro_rules! any {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{sub}/resourceGroups/{group}/providers/{namespace}/{kind}/{name}",
-            $rest
-        )
-    };
-}
-
 /// A request whose body holds a template.
 const fn template(method: Method, pattern: &'static str, handler: Handler) -> Route {
     Route { method, pattern, permission: Permission::May(Action::Deploy), handler, lenient: true }

@@ -10,27 +10,6 @@ use crate::handle::{
     restore, storage, tenancy, vault, vault_config, vm,
 };
 
-macro_rules! sub {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}", $rest)
-    };
-}
-
-macro_rules! group {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}/resourceGroups/{group}", $rest)
-    };
-}
-
-macro_rules! any {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{sub}/resourceGroups/{group}/providers/{namespace}/{kind}/{name}",
-            $rest
-        )
-    };
-}
-
 macro_rules! vm {
     ($rest:literal) => {
         concat!(

@@ -31,6 +31,16 @@ pub fn stop_protection(
     find::no_running_job(tx, &item)?;
     item.state = ItemState::Stopped;
     item.policy = None;
+    stopped(tx, cx, item, scope)
+}
+
+/// Keeps an item whose new state is that no backup runs, and accepts the request for it.
+fn stopped(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    mut item: ProtectedItem,
+    scope: &str,
+) -> Result<(ProtectedItem, Accepted), Refusal> {
     tx.put_item(&mut item)?;
     plan_anew(tx, cx, &item)?;
     let accepted = finish(tx, cx, &item, JobKind::DisableBackup, scope)?;
@@ -62,11 +72,7 @@ pub fn suspend_protection(
     }
     find::no_running_job(tx, &item)?;
     item.state = ItemState::Suspended;
-    tx.put_item(&mut item)?;
-    plan_anew(tx, cx, &item)?;
-    let accepted = finish(tx, cx, &item, JobKind::DisableBackup, scope)?;
-    cx.record(tx, Action::StopProtection, item.vm_name.clone())?;
-    Ok((item, accepted))
+    stopped(tx, cx, item, scope)
 }
 
 /// Stops protection and deletes the recovery points: softly when the vault says so, else for
