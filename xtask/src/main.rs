@@ -5,6 +5,7 @@ mod az;
 mod bench;
 mod demo;
 mod emulators;
+mod fuzz;
 mod places;
 mod setup;
 mod steps;
@@ -30,6 +31,10 @@ Usage: cargo xtask COMMAND
             8 GiB and 1 TiB, memory with 64 TiB) or `first-byte` (of a mounted point)
             --coffre FILE  this binary instead of a new release build
             --image FILE   first-byte of this image instead of a made one
+  fuzz      strange bytes for every parser, 120 seconds each; installs a nightly compiler and cargo-fuzz
+            TARGET         only this target (several may be named)
+            --seconds N    so long for each
+            --keep         take what led somewhere new into the repository, where tests replay it
   guests    build the test guests (arguments go to guests/build.sh)
   setup     install the Debian packages that the above need, and emulators of object stores
             --az           and the Azure command line
@@ -55,6 +60,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             demo::run(&places, &Flags::parse(rest, &["--keep", "--az", "--release", "--no-setup"])?)
         }
         "bench" => bench::run(&places, rest),
+        "fuzz" => fuzz::run(&places, rest),
         "guests" => steps::call(places.command("guests/build.sh").args(rest)),
         "setup" => {
             let flags = Flags::parse(rest, &["--az"])?;
