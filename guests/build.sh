@@ -5,17 +5,17 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
-for part in common packages kernel tiny debian; do source "$here/lib/$part.sh"; done
+for part in common packages kernel tiny debian postgres; do source "$here/lib/$part.sh"; done
 
 usage() {
     cat <<'HELP'
 Usage: guests/build.sh [--warm] [--fresh] [--cache FOLDER]
 
-Builds the kernel, the `tiny` guest and the `debian` guest, and prints the folder that holds them (the only line on
+Builds the kernel and the guests `tiny`, `debian` and `postgres`, and prints the folder that holds them (the only line on
 the standard output; everything else goes to the standard error). A second run with the same recipe prints the folder
 at once. Two runs at the same time are safe: the second waits for the first.
 
-  --warm           also boot each guest once and save its machine state, so that later starts take under a second
+  --warm           also boot `tiny` and `debian` once and save their machine states, so that later starts take under a second
   --fresh          build again even when this recipe was built already
   --cache FOLDER   where to build; default $COFFRE_GUEST_CACHE, else target/guests of this checkout
   --help           this text
@@ -62,6 +62,7 @@ if [ $fresh = yes ] || [ ! -e "$out/complete" ]; then
     build_kernel
     build_tiny
     build_debian
+    build_postgres
     write_description "$stage"
     touch "$stage/complete"
     rm -rf "$out"

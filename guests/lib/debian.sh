@@ -94,11 +94,15 @@ enable_units() {
 }
 
 write_debian_disks() {
-    local root=$1 raw=$work/debian-root.raw
+    write_root_disk "$1" debian
+    data_disk debian-data 1G mkfs.xfs -q -L data
+}
+
+# The root disk of a guest from its tree.
+write_root_disk() {
+    local root=$1 raw=$work/$2-root.raw
     truncate -s 2G "$raw"
     mke2fs -q -F -t ext4 -L root -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0 -d "$root" "$raw"
-    rm -rf "$root"
-    qemu-img convert -q -f raw -O qcow2 "$raw" "$stage/debian-root.qcow2"
+    qemu-img convert -q -f raw -O qcow2 "$raw" "$stage/$2-root.qcow2"
     rm "$raw"
-    data_disk debian-data 1G mkfs.xfs -q -L data
 }

@@ -54,10 +54,16 @@ download() {
 
 # Unpacks the packages of $work/NAME.list into a folder; no maintainer script runs.
 unpack() {
-    local list=$work/$1.list root=$2 skip=(doc man locale info lintian bug zoneinfo)
-    export root debs=$cache/debs skips="${skip[*]/#/--exclude=./usr/share/}"
+    local root=$2 dir
     mkdir -p "$root"/usr/{bin,sbin,lib,lib64,lib32,libx32}
     for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$root/$dir"; done
+    unpack_into "$1" "$root"
+}
+
+# The same into a folder that has packages already.
+unpack_into() {
+    local list=$work/$1.list root=$2 skip=(doc man locale info lintian bug zoneinfo)
+    export root debs=$cache/debs skips="${skip[*]/#/--exclude=./usr/share/}"
     # shellcheck disable=SC2016 # expanded by the inner shell
     xargs -P 2 -I{} sh -c 'dpkg-deb --fsys-tarfile "$debs/$1" | tar -x -C "$root" --keep-directory-symlink $skips' _ {} <"$list"
 }

@@ -10,6 +10,7 @@ fn main() -> anyhow::Result<()> {
     let guest = match arguments.next().as_deref() {
         Some("tiny") => Guest::Tiny,
         Some("debian") => Guest::Debian,
+        Some("postgres") => Guest::Postgres,
         _ => bail!("usage: look tiny|debian warm|cold [SCRIPT]..."),
     };
     let machine = match arguments.next().context("warm or cold?")?.as_str() {

@@ -15,6 +15,9 @@ pub enum Guest {
     Tiny,
     /// Debian with systemd on an ext4 disk `root`, and an xfs disk `data` at `/data`.
     Debian,
+    /// The same with a PostgreSQL whose cluster is on `root` and whose write-ahead log is on `data`. It has no saved
+    /// state.
+    Postgres,
 }
 
 impl Guest {
@@ -23,6 +26,7 @@ impl Guest {
         match self {
             Guest::Tiny => "tiny",
             Guest::Debian => "debian",
+            Guest::Postgres => "postgres",
         }
     }
 }
@@ -167,7 +171,9 @@ impl Guests {
         for disk in &mut disks {
             disk.image = folder.join(disk.image.file_name().expect("images are files"));
         }
-        Ok((folder.join(format!("{}.state", guest.name())), disks))
+        let state = folder.join(format!("{}.state", guest.name()));
+        ensure!(state.exists(), "the guest {} has no saved state: boot it", guest.name());
+        Ok((state, disks))
     }
 
     /// The part of QEMU's command line that is the same for every guest; sockets are in the given folder.
