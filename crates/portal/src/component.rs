@@ -98,12 +98,12 @@ impl Notice {
         let action = if error.recommendation == error.code.recommendation() {
             action
         } else {
-            error.recommendation.clone()
+            view.say(&error.recommendation)
         };
         Self {
             tone: Tone::Bad,
             title: Some(title),
-            lines: vec![error.message.clone(), action],
+            lines: vec![view.say(&error.message), action],
             code: Some(error.code.azure()),
         }
     }
@@ -114,7 +114,7 @@ impl Notice {
         Self {
             tone: Tone::Bad,
             title: Some(title),
-            lines: vec![refusal.message.clone(), action],
+            lines: vec![view.say(&refusal.message), action],
             code: Some(refusal.code.azure()),
         }
     }

@@ -18,6 +18,14 @@ const MONTHS_FR: [&str; 12] = [
     "déc.",
 ];
 
+/// A colon, as it stands behind a word.
+pub fn colon(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En | Lang::Es => ":",
+        Lang::Fr => "\u{a0}:",
+    }
+}
+
 /// A whole number with its thousands apart: `12,345`, `12.345`, `12 345`. Spanish leaves numbers
 /// of four digits whole.
 pub fn number(lang: Lang, value: u64) -> String {

@@ -1,5 +1,5 @@
 //! Texts in three languages. Every text that a person reads comes from `locales/<lang>/portal.ftl`;
-//! names, reasons and error sentences that the service wrote come as they are.
+//! sentences that the service wrote come from `sentences.ftl`, names come as they are.
 //!
 //! A test finds every key that templates and code use, and fails when a language lacks one or has
 //! one that nobody uses.
@@ -78,6 +78,15 @@ impl Lang {
         }
     }
 
+    /// The source of its words for sentences that the service wrote.
+    pub(crate) fn sentences(self) -> &'static str {
+        match self {
+            Self::En => include_str!("../locales/en/sentences.ftl"),
+            Self::Es => include_str!("../locales/es/sentences.ftl"),
+            Self::Fr => include_str!("../locales/fr/sentences.ftl"),
+        }
+    }
+
     /// The source of its texts.
     pub(crate) fn source(self) -> &'static str {
         match self {
@@ -94,7 +103,8 @@ static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 3]> = LazyLock::new(|| {
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
         // Values are isolated by `<bdi>` in the templates; marks in the text would be copied.
         bundle.set_use_isolating(false);
-        for source in [Some(lang.source()), lang.error_source()].into_iter().flatten() {
+        let sources = [Some(lang.source()), Some(lang.sentences()), lang.error_source()];
+        for source in sources.into_iter().flatten() {
             let resource = FluentResource::try_new(source.to_owned())
                 .expect("the texts are part of the program and a test parses them");
             bundle.add_resource(resource).expect("no key twice; a test looks");

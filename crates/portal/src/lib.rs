@@ -24,6 +24,7 @@ mod policy;
 mod policy_text;
 mod preflight;
 mod router;
+mod sentence;
 pub mod session;
 mod sort;
 mod state;

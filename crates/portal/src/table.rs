@@ -316,7 +316,7 @@ impl<'a> PointTable<'a> {
             name: names.get(&point.item).copied().unwrap_or_default().to_owned(),
             time: view.time_exact(point.time),
             consistency: status(view, words::consistency(point.consistency)),
-            reason: point.consistency_reason.clone(),
+            reason: view.say(&point.consistency_reason),
             size: view.bytes(point.size_bytes),
             moved: view.t2(
                 "point-moved",
@@ -336,7 +336,7 @@ impl<'a> PointTable<'a> {
                 .map(|it| view.t(words::tier(*it)))
                 .collect::<Vec<_>>()
                 .join(", "),
-            read_reason: point.read_reason.clone(),
+            read_reason: point.read_reason.as_deref().map(|reason| view.say(reason)),
             validated: point.validated,
         });
         Self { view, rows: rows.collect(), with_item: true, restorable: false }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::format;
 use crate::i18n::{self, Lang, Value};
+use crate::sentence;
 
 /// Light or dark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,6 +111,16 @@ impl View {
     /// Title of an error and what to do about it.
     pub fn error(&self, code: ErrorCode) -> (String, String) {
         i18n::error(self.lang, code)
+    }
+
+    /// A refusal, a reason or a cause that the service wrote.
+    pub fn say(&self, sentence: &str) -> String {
+        sentence::say(self.lang, sentence)
+    }
+
+    /// A colon, as it stands behind a word.
+    pub fn colon(&self) -> &'static str {
+        format::colon(self.lang)
     }
 
     /// A whole number.

@@ -77,7 +77,16 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
     };
     request.send(new URLSearchParams(new FormData(form)).toString());
   };
-  form.addEventListener("input", () => {
+  form.addEventListener("input", (event) => {
+    // What was wrong with the field is not known any more; sending the form says it again.
+    if (event.target.getAttribute("aria-invalid")) {
+      for (const id of (event.target.getAttribute("aria-describedby") || "").split(" ")) {
+        const rule = document.getElementById(id);
+        if (rule && rule.classList.contains("wrong")) rule.remove();
+      }
+      event.target.removeAttribute("aria-invalid");
+      event.target.removeAttribute("aria-describedby");
+    }
     clearTimeout(timer);
     timer = setTimeout(ask, PREVIEW_AFTER_MS);
   });
@@ -90,6 +99,13 @@ for (const element of document.querySelectorAll("time[datetime]")) {
     element.title = time.toLocaleString(document.documentElement.lang,
       { dateStyle: "medium", timeStyle: "long" });
   }
+}
+
+// On a phone the navigation is a line: where somebody is must be in sight.
+const here = document.querySelector(".nav [aria-current]");
+if (here) {
+  const line = here.closest(".nav");
+  line.scrollLeft = here.offsetLeft - (line.clientWidth - here.offsetWidth) / 2;
 }
 
 // One open menu at a time, closed by Escape or a click elsewhere.

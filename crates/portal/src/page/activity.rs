@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::page::prelude::*;
+use crate::sentence;
 use crate::view::TimeElement;
 use crate::words;
 
@@ -31,7 +32,7 @@ struct Row<'a> {
     time: TimeElement,
     who: &'a str,
     what: String,
-    target: &'a str,
+    target: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -79,7 +80,7 @@ pub(crate) async fn show(
                 time: view.time_exact(it.time),
                 who: &it.name,
                 what: view.t(words::action(it.action)),
-                target: &it.target,
+                target: sentence::target(view.lang, &it.target),
             })
             .collect(),
         pager,

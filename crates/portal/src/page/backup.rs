@@ -109,7 +109,7 @@ async fn page(
             wrong_date: refusal
                 .as_ref()
                 .filter(|_| about_date)
-                .map(|refusal| format!("{} ({})", refusal.message, refusal.code)),
+                .map(|refusal| format!("{} ({})", view.say(&refusal.message), refusal.code)),
             earliest: iso_day(view.now),
             az: az(view, [command(&read, &until)]),
             until,

@@ -163,9 +163,9 @@ fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {
     for detail in item.health.details().iter().filter(|detail| !said(&detail.code)) {
         let (title, action) = match ErrorCode::from_azure(&detail.code) {
             Some(code) => view.error(code),
-            None => (detail.title.clone(), detail.recommendation.clone()),
+            None => (detail.title.clone(), view.say(&detail.recommendation)),
         };
-        notices.push(Notice::new(Tone::Warn, [detail.message.clone(), action]).titled(title));
+        notices.push(Notice::new(Tone::Warn, [view.say(&detail.message), action]).titled(title));
     }
     notices
 }

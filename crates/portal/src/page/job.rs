@@ -157,7 +157,7 @@ fn notices(view: &View, job: &Job) -> Vec<Notice> {
     for warning in &job.warnings {
         let (title, action) = view.error(warning.code);
         notices.push(
-            Notice::new(Tone::Warn, [warning.message.clone(), action])
+            Notice::new(Tone::Warn, [view.say(&warning.message), action])
                 .titled(title)
                 .coded(warning.code),
         );
@@ -227,7 +227,7 @@ fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
         let (_, key) = words::consistency(snapshot.consistency);
         add("consistency", view.t(key));
         if snapshot.consistency != Consistency::Application || !snapshot.reason.is_empty() {
-            add("consistency-reason", snapshot.reason.clone());
+            add("consistency-reason", view.say(&snapshot.reason));
         }
         add(
             "freeze",
@@ -242,7 +242,7 @@ fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
         add("bytes-new", view.bytes(transfer.new_bytes));
         add("bytes-stored", view.bytes(transfer.stored_bytes));
         if let Some(reason) = &transfer.read_reason {
-            add("read-whole-because", reason.clone());
+            add("read-whole-because", view.say(reason));
         }
     }
     if let Some(restore) = &job.facts.restore {

@@ -273,7 +273,7 @@ async fn page(app: &App, view: &View, id: VmId, wish: Wish, refusal: Option<Refu
             wrong_name: refusal
                 .as_ref()
                 .filter(|_| about_name)
-                .map(|refusal| format!("{} ({})", refusal.message, refusal.code)),
+                .map(|refusal| format!("{} ({})", view.say(&refusal.message), refusal.code)),
             policies: policy_choices(view, &read.policies, &wish.policy),
             new_policy: read.chosen.filter(|_| view.may(Action::WritePolicy)).map(|vault| {
                 new_policy(vault, &format!("/portal/vms/{}/protect?vault={vault}", vm.id))

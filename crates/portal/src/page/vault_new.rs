@@ -155,7 +155,7 @@ async fn page(app: &App, view: &View, form: VaultForm, refusal: Option<Refusal>)
             chosen: region_chosen(&region.name),
         })
         .collect();
-    let (wrong_name, wrong_group, wrong_region) = wrong_fields(refusal.as_ref());
+    let (wrong_name, wrong_group, wrong_region) = wrong_fields(view, refusal.as_ref());
     let at_field = wrong_name.is_some() || wrong_group.is_some() || wrong_region.is_some();
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
         log(refusal);
@@ -192,9 +192,12 @@ fn group_names(groups: Vec<ResourceGroup>) -> Vec<String> {
 }
 
 /// The sentence for the name, the group and the region: the one that the refusal is about.
-fn wrong_fields(refusal: Option<&Refusal>) -> (Option<String>, Option<String>, Option<String>) {
+fn wrong_fields(
+    view: &View,
+    refusal: Option<&Refusal>,
+) -> (Option<String>, Option<String>, Option<String>) {
     let Some(refusal) = refusal else { return (None, None, None) };
-    let sentence = Some(format!("{} ({})", refusal.message, refusal.code));
+    let sentence = Some(format!("{} ({})", view.say(&refusal.message), refusal.code));
     match refusal.code {
         ErrorCode::VaultNameAlreadyInUse => (sentence, None, None),
         ErrorCode::InvalidResourceName if refusal.message.starts_with("The vault name") => {

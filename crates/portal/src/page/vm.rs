@@ -100,7 +100,7 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
         },
         extension_advice: match &vm.extension {
             ExtensionState::Failed { reason, .. } => {
-                let text = view.t1("extension-failed-text", "reason", reason.as_str());
+                let text = view.t1("extension-failed-text", "reason", &view.say(reason));
                 Some(Notice::new(Tone::Warn, [text]))
             }
             _ => None,

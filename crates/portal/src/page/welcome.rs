@@ -16,7 +16,7 @@ use crate::inventory::Inventory;
 use crate::page::access::salt;
 use crate::page::error::{log, status_of};
 use crate::page::prelude::*;
-use crate::page::protect::{self, NEW, Wish};
+use crate::page::protect::{self, Wish};
 use crate::preflight::{Preflight, preflight};
 
 /// Machines that are proposed; the list of all is a click away.
@@ -86,13 +86,13 @@ pub(crate) async fn finish(State(app): State<App>, view: View, Form(fields): Fie
 }
 
 /// What protects a machine in a new vault.
-fn commands(vm: &Vm) -> Vec<AzCommand> {
+fn commands(vm: &Vm, vault: &str) -> Vec<AzCommand> {
     vec![
         AzCommand::new("backup vault create")
             .option("--resource-group", &vm.group)
-            .option("--name", NEW)
+            .option("--name", vault)
             .option("--location", &vm.region),
-        protect::enable_command(&vm.group, NEW, vm),
+        protect::enable_command(&vm.group, vault, vm),
     ]
 }
 
@@ -133,7 +133,10 @@ async fn page(
         checks: preflight(view, vm),
         chosen: if chosen.is_empty() { at == 0 } else { chosen == vm.id.to_string() },
     };
-    let vault = first(fields, "vault");
+    let vault = match first(fields, "vault") {
+        "" => suggestion,
+        vault => vault.to_owned(),
+    };
     html_with(
         status,
         &Welcome {
@@ -153,9 +156,14 @@ async fn page(
                 .map(|it| (it.display_name.clone(), it.store_url.clone()))
                 .collect(),
             machines: free.iter().enumerate().map(machine).collect(),
-            none: empty(view, "vms-none", "vms-none-text"),
-            vault: if vault.is_empty() { suggestion } else { vault.to_owned() },
-            az: az(view, free.first().map_or_else(Vec::new, |vm| commands(vm))),
+            none: if inventory.vms.is_empty() {
+                empty(view, "vms-none", "vms-none-text")
+            } else {
+                empty(view, "welcome-all", "welcome-all-text")
+                    .leading_to("/portal/items", view.t("items"))
+            },
+            az: az(view, free.first().map_or_else(Vec::new, |vm| commands(vm, &vault))),
+            vault,
         },
     )
 }

@@ -285,7 +285,6 @@ async fn pages_speak_the_language_of_the_reader() {
             page.has(word);
         }
         for (address, page) in &pages {
-            // Sentences of the service are English; words of the portal are not.
             for english in ["Resource group<", "Kept until", ">Status<", "Virtual machines<"] {
                 assert!(!page.body.contains(english), "{address}: {english}");
             }
@@ -303,6 +302,19 @@ async fn pages_speak_the_language_of_the_reader() {
         .has("Les systèmes de fichiers n’ont pas pu être figés")
         .has("Démontez ou réparez")
         .has("UserErrorFsFreezeFailed");
+    // Sentences of the use-cases, with their values.
+    let item = world.item(WEB).id;
+    browser
+        .post(&format!("/portal/items/{item}/backup"), &[("until", "tomorrow")])
+        .await
+        .is(400)
+        .has("« tomorrow » n’est pas une date.")
+        .lacks("is not a date");
+    browser
+        .get("/portal/activity")
+        .await
+        .has("web-01 dans le coffre shop-vault sous la stratégie DefaultPolicy")
+        .lacks(" in group ");
     let chosen = [("lang", "es"), ("theme", "dark"), ("next", "/portal/jobs")];
     assert_eq!(
         browser.post("/portal/preferences", &chosen).await.is(303).location(),
