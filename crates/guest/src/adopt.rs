@@ -114,13 +114,7 @@ pub fn adopt(from: impl Read) -> Result<Adopted, AdoptError> {
 /// # Errors
 /// See [`AdoptError`].
 pub fn adopt_at(handlers: &Path, logs: &Path, request: &Request) -> Result<Adopted, AdoptError> {
-    for name in [&request.name, &request.version] {
-        let mut parts = Path::new(name).components();
-        let one = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
-        if !one || name.starts_with('.') || !name.is_ascii() {
-            return Err(AdoptError::Name(name.clone()));
-        }
-    }
+    check_names(request)?;
     verify(request)?;
     let (thumbprint, certificate) = certificate(handlers)?;
     let home = handlers.join(format!("{}-{}", request.name, request.version));
@@ -136,14 +130,28 @@ pub fn adopt_at(handlers: &Path, logs: &Path, request: &Request) -> Result<Adopt
     Ok(Adopted { home, thumbprint, certificate })
 }
 
+/// No name leads elsewhere.
+pub(crate) fn check_names(request: &Request) -> Result<(), AdoptError> {
+    for name in [&request.name, &request.version] {
+        let mut parts = Path::new(name).components();
+        let one = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+        if !one || name.starts_with('.') || !name.is_ascii() {
+            return Err(AdoptError::Name(name.clone()));
+        }
+    }
+    for Listed { path, .. } in &request.files {
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside || path.as_os_str().is_empty() {
+            return Err(AdoptError::Name(path.display().to_string()));
+        }
+    }
+    Ok(())
+}
+
 /// All files are there, none is another, and there are no more.
 fn verify(request: &Request) -> Result<(), AdoptError> {
     let mut listed = BTreeSet::new();
     for one in &request.files {
-        let inside = one.path.components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside || one.path.as_os_str().is_empty() {
-            return Err(AdoptError::Name(one.path.display().to_string()));
-        }
         let path = request.staging.join(&one.path);
         let bytes = file::read(&path, FILE_MAX)
             .map_err(|error| AdoptError::Step("read a file of the package", error))?;
@@ -213,16 +221,9 @@ fn certificate(handlers: &Path) -> Result<(String, String), AdoptError> {
             return Ok((thumbprint, certificate));
         }
     }
-    let key = |error: &dyn std::fmt::Display| AdoptError::Key(error.to_string());
-    let pair = PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(|error| key(&error))?;
-    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| key(&error))?;
-    let pair = rcgen::KeyPair::try_from(der.as_ref()).map_err(|error| key(&error))?;
-    let mut wanted = rcgen::CertificateParams::default();
-    wanted.distinguished_name.push(rcgen::DnType::CommonName, "Coffre");
-    let signed = wanted.self_signed(&pair).map_err(|error| key(&error))?;
+    let (signed, private) = key_pair()?;
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, signed.der());
     let thumbprint = hex(hash.as_ref()).to_ascii_uppercase();
-    let private = Zeroizing::new(pair.serialize_pem());
     let write = |name: &str, bytes: &[u8], mode| {
         let path = handlers.join(name);
         file::replace(&path, &path.with_extension("new"), bytes, mode)
@@ -232,6 +233,18 @@ fn certificate(handlers: &Path) -> Result<(String, String), AdoptError> {
     write(&format!("{thumbprint}.crt"), signed.pem().as_bytes(), 0o600)?;
     write(THUMBPRINT, thumbprint.as_bytes(), 0o600)?;
     Ok((thumbprint, signed.pem()))
+}
+
+/// A new certificate and its key in PEM.
+pub(crate) fn key_pair() -> Result<(rcgen::Certificate, Zeroizing<String>), AdoptError> {
+    let key = |error: &dyn std::fmt::Display| AdoptError::Key(error.to_string());
+    let pair = PrivateDecryptingKey::generate(KeySize::Rsa2048).map_err(|error| key(&error))?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| key(&error))?;
+    let pair = rcgen::KeyPair::try_from(der.as_ref()).map_err(|error| key(&error))?;
+    let mut wanted = rcgen::CertificateParams::default();
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "Coffre");
+    let signed = wanted.self_signed(&pair).map_err(|error| key(&error))?;
+    Ok((signed, Zeroizing::new(pair.serialize_pem())))
 }
 
 fn hex(bytes: &[u8]) -> String {

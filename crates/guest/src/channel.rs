@@ -111,7 +111,7 @@ impl Channel {
             // A file that is half written, or from another run, is not the answer yet.
             let read = file::read(&self.folder.join("done"), ANSWER_MAX).ok();
             let answer = read.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok());
-            if let Some(answer) = answer.filter(|answer| self.is_ours(answer, task)) {
+            if let Some(answer) = answer.filter(|answer| is_answer(answer, &self.nonce, task)) {
                 return Ok(answer);
             }
             if Instant::now() >= until {
@@ -119,11 +119,6 @@ impl Channel {
             }
             std::thread::sleep(LOOK);
         }
-    }
-
-    fn is_ours(&self, answer: &Answer, task: &str) -> bool {
-        let given_up = !answer.ok && !task.is_empty() && answer.task_id.as_deref() == Some(task);
-        given_up || answer.nonce.as_ref() == Some(&self.nonce)
     }
 
     /// Says that all is thawed, whether the freeze was held, and whether it ended because of the answer.
@@ -157,6 +152,12 @@ impl Channel {
         file.set_len(0)?;
         file.write_all(&[bytes, b"\n"].concat())
     }
+}
+
+/// Whether an answer is for the run with this nonce.
+pub(crate) fn is_answer(answer: &Answer, nonce: &str, task: &str) -> bool {
+    let given_up = !answer.ok && !task.is_empty() && answer.task_id.as_deref() == Some(task);
+    given_up || answer.nonce.as_deref() == Some(nonce)
 }
 
 fn nanos(at: SystemTime) -> u64 {

@@ -18,7 +18,7 @@ pub(crate) fn current() -> String {
 }
 
 /// The attribute `guid` of the first element `Role`.
-fn role_guid(xml: &str) -> Option<String> {
+pub(crate) fn role_guid(xml: &str) -> Option<String> {
     let mut rest = xml;
     loop {
         let found = rest.find("<Role")?;

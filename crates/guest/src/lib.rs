@@ -16,6 +16,10 @@ mod events;
 mod facts;
 mod file;
 pub mod freeze;
+/// What the fuzzer calls.
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/entries.rs"]
+pub mod fuzz_entries;
 mod hooks;
 pub mod hostsvc;
 mod identity;

@@ -168,12 +168,17 @@ pub fn read_status(environment: &Environment, sequence: u64) -> Option<(String, 
         .or_else(|_| file::read(&away, 1 << 20))
         .ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    let document: Value = serde_json::from_str(&text).ok()?;
-    let code = match &document.get(0)?.get("status")?.get("code")? {
+    let code = code_of(&text)?;
+    Some((text, code))
+}
+
+/// The code inside a status file.
+pub(crate) fn code_of(status: &str) -> Option<String> {
+    let document: Value = serde_json::from_str(status).ok()?;
+    Some(match document.get(0)?.get("status")?.get("code")? {
         Value::String(code) => code.clone(),
         other => other.to_string(),
-    };
-    Some((text, code))
+    })
 }
 
 /// The blob's text inside a status file.

@@ -171,13 +171,16 @@ fn unseal(
 pub fn strip(path: &Path) -> Result<(), SettingsError> {
     let wrong = |error| SettingsError::Strip(path.to_owned(), error);
     let bytes = Zeroizing::new(file::read(path, BYTES_MAX).map_err(wrong)?);
-    let document: Document = serde_json::from_slice(&bytes)
-        .map_err(|error| SettingsError::Form(path.to_owned(), error))?;
-    let holds = |runtime: &Runtime| runtime.handler_settings.protected_settings.is_some();
-    if !document.runtime_settings.iter().any(holds) {
-        return Ok(());
-    }
     let text =
-        json::render(&document).map_err(|error| SettingsError::Form(path.to_owned(), error))?;
+        without_secrets(&bytes).map_err(|error| SettingsError::Form(path.to_owned(), error))?;
+    let Some(text) = text else { return Ok(()) };
     file::replace(path, &path.with_extension("stripping"), text.as_bytes(), 0o600).map_err(wrong)
+}
+
+/// The same settings without what is protected; nothing when nothing is.
+pub(crate) fn without_secrets(bytes: &[u8]) -> Result<Option<String>, serde_json::Error> {
+    let document: Document = serde_json::from_slice(bytes)?;
+    let holds = |runtime: &Runtime| runtime.handler_settings.protected_settings.is_some();
+    let any = document.runtime_settings.iter().any(holds);
+    any.then(|| json::render(&document)).transpose()
 }

@@ -40,3 +40,32 @@ pub use recover::{Recovery, recover};
 pub use result::{FileSystem, FreezeCause, FreezeFailure, LeftOut, Stamp, Thawed};
 pub use spec::{CEILING_MAX, FreezeSpec, STATE_FOLDER};
 pub use worker::{Freezer, Frozen};
+
+/// What the fuzzer calls.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    use super::wire::{EVENT_BYTES, Event, receive};
+    use super::{FreezeSpec, choose, mounts, state};
+
+    /// Words between the processes, and the note that they leave.
+    pub(crate) fn words(bytes: &[u8]) {
+        if let Some(words) = bytes.first_chunk::<EVENT_BYTES>() {
+            assert_eq!(Event::from_bytes(words).to_bytes(), *words);
+        }
+        let _ = receive::<FreezeSpec>(bytes);
+        let _ = serde_json::from_slice::<state::Session>(bytes);
+    }
+
+    /// Whatever is mounted, each file system is frozen once, and none that may hang.
+    pub(crate) fn table(bytes: &[u8]) {
+        let mounts = mounts::table(None, bytes);
+        let stands_on = |mount: &mounts::Mount| vec![mount.source.clone()];
+        let choice = choose::choose(&mounts, &FreezeSpec::default(), &stands_on);
+        let mut seen = std::collections::BTreeSet::new();
+        for candidate in &choice.freeze {
+            assert!(seen.insert(candidate.device), "frozen twice");
+            assert_eq!(choose::nature(&candidate.fs_type), choose::Nature::Freezable);
+            assert!(!candidate.places.is_empty());
+        }
+    }
+}

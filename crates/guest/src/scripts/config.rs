@@ -224,3 +224,28 @@ fn flag(value: &Value, key: &str) -> bool {
         _ => true,
     }
 }
+
+/// What the fuzzer calls.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    use super::*;
+
+    /// Whatever is configured, a script has its limits.
+    pub(crate) fn config(text: &str) {
+        let host = Host { plugin: None, timeout: TIMEOUT_MAX };
+        let Ok(plugin) = plugin(text, &host, &ScriptFiles::default()) else { return };
+        for script in [&plugin.pre, &plugin.post] {
+            assert!(script.timeout >= Duration::from_secs(1) && script.timeout <= TIMEOUT_MAX);
+            assert!(script.retries <= 10 && script.pause <= Duration::from_secs(5));
+            assert!(script.budget() < Duration::from_secs(24 * 3600));
+            assert!(!script.path.as_os_str().is_empty());
+        }
+    }
+
+    /// The same of the host of scripts.
+    pub(crate) fn host(text: &str) {
+        if let Ok(host) = host_settings(text) {
+            assert!(host.timeout >= Duration::from_secs(1) && host.timeout <= TIMEOUT_MAX);
+        }
+    }
+}

@@ -16,6 +16,8 @@ mod trusted;
 
 use std::path::PathBuf;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use config::fuzz;
 pub use config::{Plugin, Precheck, precheck};
 pub use owed::{Owed, recover};
 pub use runner::{is_verb, run};
