@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use axum::http::Method;
+use coffre_control::Caller;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
@@ -15,6 +16,23 @@ use crate::http::query::{Query, clip};
 use crate::http::reply::Reply;
 use crate::route::{self, Found, Params, Permission, Route};
 use crate::serve::{Demand, handle, nothing, other_method};
+use crate::state::ArmState;
+
+/// On whose behalf, and as which part of a deployment, requests are made.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) state: &'a ArmState,
+    /// The caller without the roles of any scope.
+    pub(crate) base: &'a Caller,
+    pub(crate) nested: &'a Nested,
+}
+
+impl<'a> Origin<'a> {
+    /// The client of this request itself.
+    pub(crate) fn of(call: &'a Call<'_>) -> Origin<'a> {
+        Origin { state: call.state, base: call.base, nested: &call.nested }
+    }
+}
 
 /// Deepest nesting of deployments, as Azure has it.
 const NESTED_MAX: u8 = 5;
@@ -41,41 +59,41 @@ fn encoded(path: &str) -> String {
 }
 
 /// Whether a resource can be made here, and by this caller.
-pub(crate) fn may_put(call: &Call<'_>, id: &str) -> Result<(), ArmError> {
+pub(crate) fn may_put(origin: Origin<'_>, id: &str) -> Result<(), ArmError> {
     let (route, params) = inner_route(&Method::PUT, id)?;
     if route.pattern.ends_with("/{namespace}/{kind}/{name}") {
         generic::served(&format!("{}/{}", params.get("namespace"), params.get("kind")))?;
     }
     if let Permission::May(action) = route.permission {
-        at_scope(call.state, call.base, route, id)?.may(action)?;
+        at_scope(origin.state, origin.base, route, id)?.may(action)?;
     }
     Ok(())
 }
 
 /// A request on behalf of the caller of another one: the same as if the client had sent it.
 pub(crate) fn inner(
-    call: &Call<'_>,
+    origin: Origin<'_>,
     method: &Method,
     path: &str,
     api_version: &str,
     body: &Value,
 ) -> Result<Reply, ArmError> {
-    let depth = call.nested.depth + 1;
-    let left = call.nested.left.get().checked_sub(1).filter(|_| depth <= NESTED_MAX);
+    let depth = origin.nested.depth + 1;
+    let left = origin.nested.left.get().checked_sub(1).filter(|_| depth <= NESTED_MAX);
     let Some(left) = left else {
         let message =
             "The deployment is too large, or deployments are nested too deeply; split it.";
         return Err(ArmError::bad_request("InvalidTemplate", message));
     };
-    call.nested.left.set(left);
+    origin.nested.left.set(left);
     let (route, params) = inner_route(method, path)?;
     let query = Query::parse(&format!("api-version={}", encoded(api_version)))?;
     query.api_version()?;
     let raw_body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let path = encoded(path);
-    let nested = Nested { depth, left: Rc::clone(&call.nested.left) };
+    let nested = Nested { depth, left: Rc::clone(&origin.nested.left) };
     let conditions = &Conditions::default();
     let demand =
         Demand { route, params, query, path: &path, raw_body: &raw_body, conditions, nested };
-    handle(call.state, call.base, demand)
+    handle(origin.state, origin.base, demand)
 }

@@ -9,6 +9,7 @@
 //! how nouns look is in `render`, how they are named in `names`.
 
 mod call;
+mod deployments;
 mod guard;
 mod handle;
 mod http;
@@ -25,6 +26,7 @@ mod state;
 mod template;
 pub mod token;
 
+pub use deployments::Deployments;
 pub use openapi::openapi;
 pub use route::{Permission, RouteInfo, routes};
 pub use serve::router;

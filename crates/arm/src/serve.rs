@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::call::{Call, Conditions, Nested};
-use crate::guard::{at_scope, check_locks, decoded};
+use crate::guard::{at_scope, decoded};
 use crate::http::error::ArmError;
 use crate::http::members::parse_body;
 use crate::http::path::Segments;
@@ -206,7 +206,6 @@ pub(crate) fn handle(
     if call.params.find("group").is_some() && call.group.is_none() && !names_group_itself {
         return Err(no_group(call.param("group")).into());
     }
-    check_locks(&call, route, &id)?;
     (route.handler)(&call)
 }
 

@@ -7,11 +7,14 @@ use coffre_control::port::Db;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::deployments::Deployments;
 use crate::token::Tokens;
 
 /// The world around the surface. Cheap to clone.
 #[derive(Clone)]
 pub struct ArmState {
+    /// The deployments that this run of the service works on.
+    pub deployments: Arc<Deployments>,
     /// The store.
     pub db: Arc<dyn Db>,
     /// Tells the time.

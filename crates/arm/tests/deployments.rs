@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the report.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use coffre_control::Role;
-use coffre_control::model::PrincipalKind;
+use coffre_control::model::{Deployment, PrincipalKind};
+use coffre_control::port::tx;
+use coffre_control::usecase::put_deployment;
+use coffre_control::{Caller, Cx, Role};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 mod world;
 
@@ -41,8 +46,16 @@ async fn send(
     world.send(request).await
 }
 
+/// Sends a template and waits for the end: the status and the headers of the first answer, the body
+/// of the last.
 async fn deploy(world: &World, name: &str, parameters: Value, template: &str) -> Answer {
-    send(world, "PUT", &deployment(name, ""), parameters, template).await
+    let path = deployment(name, "");
+    let mut answer = send(world, "PUT", &path, parameters, template).await;
+    while answer.body["properties"]["provisioningState"] == "Running" {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        answer.body = world.get(&path).await.body;
+    }
+    answer
 }
 
 fn quickstart() -> Value {
@@ -285,4 +298,87 @@ async fn secrets_are_not_shown() {
     assert_eq!(made.status, StatusCode::CREATED);
     assert!(!made.body.to_string().contains("hunter2"));
     assert!(!world.get(&deployment("s", "")).await.body.to_string().contains("hunter2"));
+}
+
+/// Puts the record of a deployment that never ended into the store, as a service leaves it that dies.
+fn leave_running(world: &World, runner: Uuid) {
+    let record = Deployment {
+        scope: sub("/resourceGroups/rg1"),
+        name: "qs".to_owned(),
+        parameters: json!({}),
+        outputs: json!({}),
+        template: json!({ "resources": [] }),
+        template_hash: "1".to_owned(),
+        error: None,
+        steps: Vec::new(),
+        operation: Uuid::from_u128(7),
+        correlation: Uuid::from_u128(8),
+        runner: Some(runner),
+        cancelled: false,
+        ended: (world.state.clock)(),
+        took_ms: 0,
+        etag: 0,
+    };
+    let (caller, ids) = (Caller::system(), Uuid::new_v4);
+    let cx = Cx::new(&caller, record.ended, &ids);
+    tx(&*world.db, "test", |tx| put_deployment(tx, &cx, record.clone(), runner)).unwrap();
+}
+
+#[tokio::test]
+async fn a_deployment_that_the_end_of_the_service_interrupted_has_failed_and_can_be_repeated() {
+    let world = world_with_vault().await;
+    leave_running(&world, Uuid::new_v4());
+    let shown = world.get(&deployment("qs", "")).await.body;
+    assert_eq!(shown["properties"]["provisioningState"], "Failed");
+    let path = deployment("qs", &format!("/operationStatuses/{}", Uuid::from_u128(7)));
+    let status = world.get(&path).await.body;
+    assert_eq!(status["status"], "Failed");
+    assert!(status["error"]["message"].as_str().unwrap().contains("Deploy again"), "{status}");
+    let late = world.call("POST", &deployment("qs", "/cancel"), Value::Null).await;
+    assert_eq!(late.code(), "DeploymentCannotBeCancelled");
+    let made = deploy(&world, "qs", quickstart(), BACKUP_VMS).await;
+    assert_eq!(made.status, StatusCode::OK);
+    assert_eq!(made.body["properties"]["provisioningState"], "Succeeded", "{}", made.body);
+}
+
+#[tokio::test]
+async fn a_running_deployment_is_not_repeated_and_can_be_cancelled() {
+    let world = world_with_vault().await;
+    leave_running(&world, world.state.deployments.runner());
+    let again = send(&world, "PUT", &deployment("qs", ""), quickstart(), BACKUP_VMS).await;
+    assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "DeploymentActive"));
+    let gone = world.call("DELETE", &deployment("qs", ""), Value::Null).await;
+    assert_eq!((gone.status, gone.code()), (StatusCode::CONFLICT, "DeploymentActive"));
+    let stopped = world.call("POST", &deployment("qs", "/cancel"), Value::Null).await;
+    assert_eq!(stopped.status, StatusCode::NO_CONTENT);
+}
+
+/// The store takes notes of all that a deployment does; one of them says that it shall end.
+#[tokio::test]
+async fn a_cancelled_deployment_keeps_what_it_made_and_makes_no_more() {
+    let world = world_with_vault().await;
+    let resource = |name: &str| {
+        json!({ "type": "Microsoft.RecoveryServices/vaults", "name": name,
+        "apiVersion": "2021-03-01", "location": "eastus", "sku": { "name": "RS0" }, "properties": {} })
+    };
+    let many: Vec<Value> = (0..60).map(|at| resource(&format!("many-{at}"))).collect();
+    let template = json!({ "resources": many }).to_string();
+    let begun = send(&world, "PUT", &deployment("many", ""), json!({}), &template).await;
+    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
+    assert_eq!(begun.body["properties"]["provisioningState"], "Running");
+    let stopped = world.call("POST", &deployment("many", "/cancel"), Value::Null).await;
+    assert_eq!(stopped.status, StatusCode::NO_CONTENT);
+    let ended = loop {
+        let shown = world.get(&deployment("many", "")).await.body;
+        if shown["properties"]["provisioningState"] != "Running" {
+            break shown;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    assert_eq!(ended["properties"]["provisioningState"], "Canceled", "{ended}");
+    assert_eq!(ended["properties"]["error"]["code"], "DeploymentCanceled");
+    let made = ended["properties"]["outputResources"].as_array().unwrap().len();
+    assert!(made < 60, "all {made} were made");
+    let vaults = world.get(&sub("/providers/Microsoft.RecoveryServices/vaults")).await.body;
+    assert_eq!(vaults["value"].as_array().unwrap().len(), made + 1);
 }

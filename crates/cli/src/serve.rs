@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use coffre_arm::ArmState;
+use coffre_arm::{ArmState, Deployments};
 use coffre_control::port::Db;
 use coffre_portal::PortalState;
 use coffre_store::SqliteDb;
@@ -209,6 +209,7 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         guest_logs: Arc::new(move |vm| extension::guest_logs(&asked, vm)),
         db: Arc::clone(&service.db),
         clock: Arc::clone(&clock),
+        deployments: Deployments::new(Uuid::now_v7()),
         ids: Arc::clone(&ids),
         tokens: Arc::new(tokens::Signer::open(data)?),
         poke: Arc::clone(&poke),

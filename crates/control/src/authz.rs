@@ -265,6 +265,11 @@ impl Caller {
         }
     }
 
+    /// Whether it is the service itself.
+    pub fn is_system(&self) -> bool {
+        self.principal.uuid().is_nil()
+    }
+
     /// Refuses with `AuthorizationFailed` unless one of the roles allows the action.
     pub fn may(&self, action: Action) -> Result<(), Refusal> {
         if self.roles.iter().any(|role| role.allows(action)) || self.grants.contains(&action) {

@@ -214,6 +214,12 @@ codes! {
         "Bring the store back; the next backup goes on.";
     VaultStoreDamaged: Internal, "Data in the vault is damaged",
         "Verify the vault; restore another recovery point meanwhile.";
+    DeploymentActive: Conflict, "The deployment is still running",
+        "Wait for its end, or cancel it.";
+    DeploymentCannotBeCancelled: Conflict, "The deployment has ended",
+        "Look how it ended; what it made stays.";
+    ScopeLocked: Conflict, "A lock forbids it",
+        "Remove the lock that the message names, or ask who made it.";
     VaultLocked: Unavailable, "The vault's key is not at hand",
         "Give the service the passphrase or the recovery key of the vault.";
     CopyingVHDsFromBackUpVaultTakingLongTime: Unavailable, "The store is too slow",

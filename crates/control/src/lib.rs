@@ -20,6 +20,7 @@ pub mod id;
 pub mod job;
 pub mod model;
 pub mod port;
+pub mod resource_id;
 pub mod retention;
 pub mod schedule;
 pub mod usecase;

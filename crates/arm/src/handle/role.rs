@@ -193,7 +193,7 @@ pub(crate) fn assignments(call: &Call<'_>) -> Result<Reply, ArmError> {
 }
 
 fn role_applies(id: &str, scope: &str) -> bool {
-    coffre_control::usecase::keep::is_at_or_below(id, scope)
+    coffre_control::usecase::is_at_or_below(id, scope)
 }
 
 /// GET one role assignment

@@ -13,7 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use coffre_arm::{ArmState, Claims, TokenFault, Tokens};
+use coffre_arm::{ArmState, Claims, Deployments, TokenFault, Tokens};
 use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
 use coffre_control::job::{Event, Next, StepFacts};
@@ -147,6 +147,7 @@ impl World {
             guest_logs: Arc::new(|_| Vec::new()),
             db: Arc::clone(&db),
             clock,
+            deployments: Deployments::new(Uuid::new_v4()),
             ids: Arc::new(Uuid::new_v4),
             tokens: Arc::new(HashedTokens(42)),
             poke: Arc::new(|| {}),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// One deployment. It is written when it has ended.
+/// One deployment. It is written when it begins, after each step, and when it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Id of the subscription or the resource group that it deployed to.
@@ -28,9 +28,16 @@ pub struct Deployment {
     pub operation: Uuid,
     /// Under which id the request is found in logs.
     pub correlation: Uuid,
-    /// When it ended.
+    /// Which run of the service works on it; none = it has ended. A deployment of a run that is
+    /// no more was interrupted.
+    #[serde(default)]
+    pub runner: Option<Uuid>,
+    /// Somebody asked for its end; an ended one was ended by that.
+    #[serde(default)]
+    pub cancelled: bool,
+    /// When it ended, or what was last heard of it.
     pub ended: Timestamp,
-    /// How long it took, in milliseconds.
+    /// How long it took so far, in milliseconds.
     pub took_ms: u64,
     /// Version of the stored row; 0 = never stored.
     #[serde(default)]

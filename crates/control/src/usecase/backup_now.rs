@@ -29,6 +29,7 @@ pub fn backup_now(
 ) -> Result<Accepted, Refusal> {
     cx.may(Action::BackupNow)?;
     let item = find::item(tx, id)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     refuse_deleted(&item)?;
     if matches!(item.state, ItemState::Stopped | ItemState::Suspended) {
         return Err(Refusal::new(

@@ -23,6 +23,7 @@ pub fn delete_recovery_point(
     cx.may(Action::DeleteBackupData)?;
     let mut point = find::point(tx, id)?;
     let item = find::item(tx, point.item)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Delete)?;
     let vault = find::vault(tx, point.vault)?;
     refuse_deleted(&item)?;
     find::no_running_job(tx, &item)?;
@@ -50,6 +51,7 @@ pub fn undelete_recovery_point(
     cx.may(Action::Undelete)?;
     let mut point = find::point(tx, id)?;
     let item = find::item(tx, point.item)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     if point.deletion.is_none() || point.removing.is_some() {
         let why = if point.removing.is_some() { "is being removed" } else { "was not deleted" };
         return Err(Refusal::new(

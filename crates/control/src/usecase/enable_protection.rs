@@ -48,6 +48,7 @@ pub fn enable_protection(
         Some(item) => change(tx, &vault, &vm, &policy, item)?,
         None => begin(tx, cx, &vault, &vm, &policy)?,
     };
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     if let Some(selection) = input.disk_selection {
         item.disk_selection = selection;
     }

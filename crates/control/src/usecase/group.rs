@@ -55,6 +55,7 @@ pub fn put_group(
     cx.may(Action::WriteGroup)?;
     find::subscription(tx, input.subscription)?;
     names::check_group_name(&input.name)?;
+    super::lock::refuse_group(tx, cx, input.subscription, &input.name, super::lock::Change::Write)?;
     let region = find::region(tx, &input.region)?;
     let target = format!("resource group {}", input.name);
     if let Some(mut group) = tx.group(input.subscription, &input.name)? {
@@ -96,6 +97,7 @@ pub fn delete_group(
     cx.may(Action::DeleteGroup)?;
     find::subscription(tx, subscription)?;
     let group = find::group(tx, subscription, name)?;
+    super::lock::refuse_group(tx, cx, subscription, &group.name, super::lock::Change::Delete)?;
     let inside = |other: &str| other.eq_ignore_ascii_case(&group.name);
     let mut held: Vec<String> = Vec::new();
     let vaults = tx.vaults(subscription)?.into_iter().filter(|it| inside(&it.group));

@@ -9,6 +9,7 @@ use crate::id::{JobId, VaultId};
 use crate::job::{self, Event, NewJob};
 use crate::model::{Job, JobKind, OperationEnd};
 use crate::port::{JobFilter, Tx};
+use crate::resource_id;
 
 /// Jobs, newest first.
 pub fn list_jobs(tx: &mut dyn Tx, cx: &Cx<'_>, filter: &JobFilter) -> Result<Vec<Job>, Refusal> {
@@ -40,6 +41,10 @@ pub fn get_job(tx: &mut dyn Tx, cx: &Cx<'_>, id: JobId) -> Result<Job, Refusal> 
 pub fn cancel_job(tx: &mut dyn Tx, cx: &Cx<'_>, id: JobId) -> Result<Job, Refusal> {
     cx.may(Action::CancelJob)?;
     let before = find::job(tx, id)?;
+    if let Some(vault) = before.vault {
+        let vault = find::vault(tx, vault)?;
+        super::lock::refuse(tx, cx, &resource_id::job_id(&vault, id), super::lock::Change::Write)?;
+    }
     if before.cancel_requested && !before.state.is_ended() {
         return Ok(before);
     }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Written;
+use super::lock::{self, Change};
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::Refusal;
@@ -32,6 +33,7 @@ pub fn put_record(
     content: Value,
 ) -> Result<(Record, Written), Refusal> {
     cx.may(permission(kind))?;
+    refuse_locked(tx, cx, kind, scope, name, Change::Write)?;
     let old = tx.record(kind, scope, name)?;
     let written = if old.is_some() { Written::Updated } else { Written::Created };
     let mut row = Record {
@@ -79,54 +81,28 @@ pub fn delete_record(
 ) -> Result<Option<Record>, Refusal> {
     cx.may(permission(kind))?;
     let Some(row) = tx.record(kind, scope, name)? else { return Ok(None) };
+    refuse_locked(tx, cx, kind, scope, name, Change::Delete)?;
     tx.delete_record(kind, scope, name)?;
     cx.record(tx, permission(kind), format!("deletion of {} {name} at {scope}", kind.name()))?;
     Ok(Some(row))
 }
 
-/// Whether `id` is `scope` or something below it, whatever the case.
-pub fn is_at_or_below(id: &str, scope: &str) -> bool {
-    let scope = scope.trim_end_matches('/');
-    let head = id.get(..scope.len());
-    head.is_some_and(|head| head.eq_ignore_ascii_case(scope))
-        && matches!(id.as_bytes().get(scope.len()), None | Some(b'/'))
-}
-
-/// What a request wants to do to a resource, as far as locks care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Make it, change it, or do something with it.
-    Write,
-    /// Delete it with everything below it.
-    Delete,
-}
-
-/// The scope of a lock that forbids a change of a resource, if any.
-pub fn lock_against(
+/// Locks and roles themselves can always be changed by who may; a deployment changes nothing but
+/// through the resources that it makes.
+fn refuse_locked(
     tx: &mut dyn Tx,
-    subscription: &str,
-    resource: &str,
+    cx: &Cx<'_>,
+    kind: RecordKind,
+    scope: &str,
+    name: &str,
     change: Change,
-) -> Result<Option<String>, Refusal> {
-    for lock in tx.records_below(RecordKind::Lock, subscription)? {
-        let read_only = lock.content["level"].as_str() == Some("ReadOnly");
-        let above = is_at_or_below(resource, &lock.scope);
-        let below = change == Change::Delete && is_at_or_below(&lock.scope, resource);
-        if (above || below) && (read_only || change == Change::Delete) {
-            return Ok(Some(lock.scope));
-        }
-    }
-    Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scope_ends_at_a_slash() {
-        assert!(is_at_or_below("/a/B", "/A/b") && is_at_or_below("/a/b/c", "/a/b/"));
-        assert!(!is_at_or_below("/a/bc", "/a/b") && !is_at_or_below("/a", "/a/b"));
-        assert!(is_at_or_below("/a", "/") && !is_at_or_below("/é", "/a"));
+) -> Result<(), Refusal> {
+    match kind {
+        RecordKind::Tags => lock::refuse(tx, cx, scope, Change::Write),
+        RecordKind::Resource => lock::refuse(tx, cx, &format!("{scope}/providers/{name}"), change),
+        RecordKind::Lock
+        | RecordKind::RoleAssignment
+        | RecordKind::RoleDefinition
+        | RecordKind::Deployment => Ok(()),
     }
 }

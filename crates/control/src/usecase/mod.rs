@@ -34,6 +34,7 @@ pub mod job;
 mod job_rows;
 pub mod job_work;
 pub mod keep;
+mod lock;
 pub mod names;
 pub mod plan;
 pub mod point;
@@ -63,7 +64,10 @@ pub use backup_now::backup_now;
 pub use collection::{due_collections, plan_collection};
 pub use cost::{Band, DiskUse, InstanceCost, SizeBasis, cost_report, instance_bytes};
 pub use delete_point::{delete_recovery_point, undelete_recovery_point};
-pub use deployment::{delete_deployment, get_deployment, list_deployments, put_deployment};
+pub use deployment::{
+    cancel_deployment, delete_deployment, get_deployment, list_deployments, note_deployment,
+    put_deployment,
+};
 pub use enable_protection::{EnableProtection, enable_protection};
 pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
 pub use first_run::{Seed, first_run};
@@ -75,7 +79,8 @@ pub use job_work::{
     Heartbeat, LeaseToken, adopt_orphans, begin_step, lease_job, next_wake, release_lease,
     renew_lease, report_job,
 };
-pub use keep::{Change, delete_record, find_record, list_records, lock_against, put_record};
+pub use keep::{delete_record, find_record, list_records, put_record};
+pub use lock::is_at_or_below;
 pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};

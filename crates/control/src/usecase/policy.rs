@@ -86,6 +86,7 @@ pub fn put_policy(
     cx.may(Action::WritePolicy)?;
     let vault = find::vault(tx, vault)?;
     names::check_policy_name(&input.name)?;
+    super::lock::refuse_policy(tx, cx, &vault, &input.name, super::lock::Change::Write)?;
     policy_rules::check(&input)?;
     let old = tx.policy(vault.id, &input.name)?;
     if let Some(old) = &old {
@@ -148,6 +149,7 @@ pub fn delete_policy(
         )
         .about(policy.name));
     }
+    super::lock::refuse_policy(tx, cx, &vault, &policy.name, super::lock::Change::Delete)?;
     tx.delete_policy(vault.id, &policy.name)?;
     cx.record(tx, Action::DeletePolicy, target(&policy.name, &vault))
 }

@@ -58,6 +58,7 @@ pub fn restore(
 ) -> Result<Accepted, Refusal> {
     cx.may(Action::Restore)?;
     let item = find::item(tx, input.item)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     refuse_deleted(&item)?;
     let vault = find::vault(tx, item.vault)?;
     let point = find::point(tx, input.point)?;

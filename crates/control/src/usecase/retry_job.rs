@@ -51,6 +51,7 @@ pub fn retry_job(
         Some(item) => find::item(tx, item)?,
         None => return Err(Refusal::new(ErrorCode::ProtectedItemNotFound, "The item is gone.")),
     };
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     refuse_deleted(&item)?;
     if matches!(kind, JobKind::Backup { .. }) {
         vm::check_reachable(&find::vm(tx, item.vm)?)?;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::keep::is_at_or_below;
+use super::lock::is_at_or_below;
 use crate::authz::{Action, Caller, Role};
 use crate::error::Refusal;
 use crate::model::{Record, RecordKind};

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::accept::{Accepted, accept};
 use super::enable_protection::refuse_deleted;
 use super::expiry::ExpiryTime;
-use super::find;
 use super::plan::{Timetables, plan_backup, plan_expiry};
+use super::find;
 use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
@@ -27,6 +27,7 @@ pub fn stop_protection(
 ) -> Result<(ProtectedItem, Accepted), Refusal> {
     cx.may(Action::StopProtection)?;
     let mut item = find::item(tx, id)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     refuse_deleted(&item)?;
     find::no_running_job(tx, &item)?;
     item.state = ItemState::Stopped;
@@ -57,6 +58,7 @@ pub fn suspend_protection(
 ) -> Result<(ProtectedItem, Accepted), Refusal> {
     cx.may(Action::StopProtection)?;
     let mut item = find::item(tx, id)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     refuse_deleted(&item)?;
     let vault = find::vault(tx, item.vault)?;
     if vault.immutability == Immutability::Disabled {
@@ -75,8 +77,8 @@ pub fn suspend_protection(
     stopped(tx, cx, item, scope)
 }
 
-/// Stops protection and deletes the recovery points: softly when the vault says so, else for
-/// good. An item without points is gone at once.
+/// Stops protection and deletes the recovery points: softly when the vault says so, also when
+/// there are none yet, as Azure does; else for good, and an item without points is gone at once.
 pub fn delete_backup_data(
     tx: &mut dyn Tx,
     cx: &Cx<'_>,
@@ -85,6 +87,7 @@ pub fn delete_backup_data(
 ) -> Result<Accepted, Refusal> {
     cx.may(Action::DeleteBackupData)?;
     let mut item = find::item(tx, id)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Delete)?;
     let vault = find::vault(tx, item.vault)?;
     find::no_running_job(tx, &item)?;
     let points = tx.points(item.id)?;
@@ -107,17 +110,17 @@ pub fn delete_backup_data(
     let points = points.into_iter().map(|point| point.id).collect::<Vec<_>>();
     let name = item.vm_name.clone();
     item.policy = None;
-    let accepted = if points.is_empty() {
-        tx.delete_item(item.id)?;
-        tx.delete_agenda(item.id.uuid())?;
-        finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
-    } else if soft {
+    let accepted = if soft {
         let days = SignedDuration::from_hours(24 * i64::from(vault.soft_delete.days));
         let until = cx.now.saturating_add(days).unwrap_or(cx.now);
         item.state = ItemState::SoftDeleted { since: cx.now, until };
         tx.put_item(&mut item)?;
         plan_anew(tx, cx, &item)?;
         finish(tx, cx, &item, JobKind::DeleteBackupData { points: Vec::new() }, scope)?
+    } else if points.is_empty() {
+        tx.delete_item(item.id)?;
+        tx.delete_agenda(item.id.uuid())?;
+        finish(tx, cx, &item, JobKind::DeleteBackupData { points }, scope)?
     } else {
         item.state = ItemState::Stopped;
         tx.put_item(&mut item)?;
@@ -137,6 +140,7 @@ pub fn undelete_item(
 ) -> Result<(ProtectedItem, Accepted), Refusal> {
     cx.may(Action::Undelete)?;
     let mut item = find::item(tx, id)?;
+    super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
     if !matches!(item.state, ItemState::SoftDeleted { .. }) {
         return Err(Refusal::new(
             ErrorCode::BMSUserErrorItemNotInSoftDeletedState,

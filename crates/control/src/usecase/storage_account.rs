@@ -7,6 +7,7 @@ use crate::error::{ErrorCode, Refusal};
 use crate::id::SubscriptionId;
 use crate::model::StorageAccount;
 use crate::port::Tx;
+use crate::resource_id;
 
 /// Storage accounts of a subscription, by name.
 pub fn list_storage_accounts(
@@ -53,6 +54,8 @@ pub fn put_storage_account(
     cx.may(Action::WriteStorageAccount)?;
     find::subscription(tx, input.subscription)?;
     let group = find::group(tx, input.subscription, &input.group)?;
+    let id = resource_id::storage_id(input.subscription, &group.name, &input.name);
+    super::lock::refuse(tx, cx, &id, super::lock::Change::Write)?;
     let region = find::region(tx, &input.region)?;
     let valid = (3..=24).contains(&input.name.len())
         && input.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());

@@ -141,6 +141,7 @@ pub fn put_vault(
             )
             .about("location"));
         }
+        super::lock::refuse_vault(tx, cx, &vault, super::lock::Change::Write)?;
         let vault = change(tx, cx, vault, input.settings)?;
         return Ok((vault, Written::Updated));
     }
@@ -166,6 +167,7 @@ pub fn put_vault(
         changed: cx.now,
         etag: 0,
     };
+    super::lock::refuse_vault(tx, cx, &vault, super::lock::Change::Write)?;
     apply_patch(tx, &mut vault, input.settings)?;
     tx.put_vault(&mut vault)?;
     for mut policy in default_policy::of_new_vault(vault.id) {
@@ -184,14 +186,26 @@ pub fn update_vault(
 ) -> Result<Vault, Refusal> {
     cx.may(Action::WriteVault)?;
     let vault = find::vault(tx, id)?;
+    super::lock::refuse_vault(tx, cx, &vault, super::lock::Change::Write)?;
     change(tx, cx, vault, patch)
 }
 
 /// Deletes an empty vault. Refuses with the list of what stands in the way and how to clear it.
+/// Deleted items that never had a point are no loss: they go with it.
 pub fn delete_vault(tx: &mut dyn Tx, cx: &Cx<'_>, id: VaultId) -> Result<(), Refusal> {
     cx.may(Action::DeleteVault)?;
     let vault = find::vault(tx, id)?;
-    let items = tx.items(vault.id)?;
+    super::lock::refuse_vault(tx, cx, &vault, super::lock::Change::Delete)?;
+    let mut items = Vec::new();
+    for item in tx.items(vault.id)? {
+        let deleted = matches!(item.state, crate::model::ItemState::SoftDeleted { .. });
+        if deleted && tx.points(item.id)?.is_empty() {
+            tx.delete_item(item.id)?;
+            tx.delete_agenda(item.id.uuid())?;
+        } else {
+            items.push(item);
+        }
+    }
     if !items.is_empty() {
         let held: Vec<String> = items
             .iter()

@@ -139,6 +139,7 @@ pub fn power_vm(
 ) -> Result<Accepted, Refusal> {
     cx.may(Action::PowerVm)?;
     let vm = find::vm(tx, id)?;
+    super::lock::refuse_vm(tx, cx, &vm)?;
     check_reachable(&vm)?;
     if !vm.managed {
         return Err(Refusal::new(

@@ -345,7 +345,7 @@ stop-delete-now = { $count ->
    *[other] The { $count } recovery points are removed at once and cannot be brought back.
 }
 stop-delete-soft = { $count ->
-    [0] There is no recovery point; the item is gone at once.
+    [0] There is no recovery point; the item can be brought back for { $days } days.
     [one] The recovery point can be brought back for { $days } days, then it is removed.
    *[other] The { $count } recovery points can be brought back for { $days } days, then they are removed.
 }

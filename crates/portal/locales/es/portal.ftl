@@ -345,7 +345,7 @@ stop-delete-now = { $count ->
    *[other] Los { $count } puntos de recuperación se quitan de inmediato y no se pueden recuperar.
 }
 stop-delete-soft = { $count ->
-    [0] No hay ningún punto de recuperación; el elemento desaparece de inmediato.
+    [0] No hay ningún punto de recuperación; el elemento se puede recuperar durante { $days } días.
     [one] El punto de recuperación se puede recuperar durante { $days } días; después se quita.
    *[other] Los { $count } puntos de recuperación se pueden recuperar durante { $days } días; después se quitan.
 }

@@ -342,7 +342,7 @@ stop-delete-now = { $count ->
    *[other] Les { $count } points de récupération sont retirés aussitôt et ne sont pas récupérables.
 }
 stop-delete-soft = { $count ->
-    [0] Il n’y a aucun point de récupération ; l’élément disparaît aussitôt.
+    [0] Il n’y a aucun point de récupération ; l’élément est récupérable pendant { $days } jours.
     [one] Le point de récupération est récupérable pendant { $days } jours, puis il est retiré.
    *[other] Les { $count } points de récupération sont récupérables pendant { $days } jours, puis ils sont retirés.
 }

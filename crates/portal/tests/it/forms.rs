@@ -317,22 +317,42 @@ async fn machines_that_the_service_runs_can_be_started_and_stopped() {
 }
 
 #[tokio::test]
-async fn an_item_without_points_is_gone_with_its_data() {
+async fn an_item_without_points_can_be_brought_back_too() {
     let world = World::full();
     let mut browser = Browser::signed_in(&world).await;
     let item = world.protect(world.vault_named("far-vault").unwrap().id, FAR, "DefaultPolicy");
     let form = format!("/portal/items/{item}/stop");
     browser.get(&form).await.has("There is no recovery point");
     let page = browser.post(&form, &[("data", "delete"), ("sure", "yes")]).await;
-    let job = page.is(303).location().to_owned();
-    assert!(job.starts_with("/portal/jobs/"), "{job}");
-    browser
-        .get(&job)
-        .await
-        .is(200)
-        .has("Delete backup data")
-        .lacks(&format!("href=\"/portal/items/{item}\""));
-    browser.get(&format!("/portal/items/{item}")).await.is(404);
+    let item = format!("/portal/items/{item}");
+    assert_eq!(page.is(303).location(), item);
+    browser.get(&item).await.is(200).has("Undelete");
+    assert_eq!(browser.post(&format!("{item}/undelete"), &[]).await.is(303).location(), item);
+}
+
+/// Whoever made it through whichever surface, and whoever meets it.
+#[tokio::test]
+async fn a_lock_binds_the_portal_too() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let item = world.protect(world.vault_named("far-vault").unwrap().id, FAR, "DefaultPolicy");
+    let lock = |level: &str| Record {
+        kind: RecordKind::Lock,
+        scope: format!("/subscriptions/{SUBSCRIPTION}"),
+        name: "keep".to_owned(),
+        content: serde_json::json!({ "level": level }),
+        etag: 0,
+    };
+    let mut kept = lock("CanNotDelete");
+    world.act(|tx, _| Ok(tx.put_record(&mut kept)?)).unwrap();
+    let stop = format!("/portal/items/{item}/stop");
+    let page = browser.post(&stop, &[("data", "delete"), ("sure", "yes")]).await;
+    page.is(409).has("ScopeLocked").has("/subscriptions/");
+    kept.content = lock("ReadOnly").content;
+    world.act(|tx, _| Ok(tx.put_record(&mut kept)?)).unwrap();
+    browser.post(&stop, &[("data", "keep")]).await.is(409).has("ScopeLocked");
+    let vault = world.vault_named("far-vault").unwrap().id;
+    browser.post(&format!("/portal/vaults/{vault}/delete"), &[]).await.is(409).has("ScopeLocked");
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Deployments of templates.
 //!
 //! The resources of a template are made through the same routes as if the client had sent their
-//! PUTs one by one: the same permissions, the same checks, the same errors. A deployment has ended
-//! when its PUT is answered; the clients poll it once.
+//! PUTs one by one: the same permissions, the same checks, the same errors. A deployment is on
+//! record before it begins and after each resource. When the service ends before it does, it shows
+//! as failed; a repetition makes what is missing.
 
+mod background;
 mod request;
 mod run;
 
 use axum::http::StatusCode;
 use coffre_control::model::Deployment;
 use coffre_control::usecase::{
-    delete_deployment, get_deployment, list_deployments, put_deployment,
+    cancel_deployment, delete_deployment, get_deployment, list_deployments, put_deployment,
 };
 use coffre_control::{ErrorCode, Refusal};
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 use crate::call::Call;
 use crate::http::error::ArmError;
 use crate::http::reply::Reply;
+use crate::inner::Origin;
 use crate::names::group_id;
 use crate::render;
 use request::Request;
@@ -57,34 +60,48 @@ pub(crate) fn validate(call: &Call<'_>) -> Result<Reply, ArmError> {
     })))
 }
 
-/// PUT a deployment: 201 when it is new, else 200; its operation says how it ended
+/// PUT a deployment: 201 when it is new, else 200; its operation says how it goes on
 pub(crate) fn put(call: &Call<'_>) -> Result<Reply, ArmError> {
     let request = Request::read(call, &scope(call)?)?;
     let checked = run::check(call, &request)?;
-    let outcome = run::run(call, &request, &checked)?;
-    let (stored, fresh) = call.write("put deployment", |tx, cx| {
-        let stored = put_deployment(tx, cx, outcome)?;
-        let fresh = stored.etag == 1;
-        Ok((stored, fresh))
-    })?;
     if call.nested.depth > 0 {
-        // Whoever deploys this as a part wants to hear of its failure.
-        if let Some(error) = &stored.error {
-            let message = error["message"].as_str().unwrap_or_default().to_owned();
-            let details = error["details"].as_array().cloned().unwrap_or_default();
-            return Err(
-                ArmError::new(StatusCode::CONFLICT, "DeploymentFailed", message).details(details)
-            );
-        }
+        return put_part(call, &request, &checked);
     }
+    let place = background::Place::take(call)?;
+    let record = run::record(call, &request, &checked);
+    let stored = store(call, record)?;
     let url = call.url(&format!("{}/operationStatuses/{}", request.id(), stored.operation));
-    let status = if fresh { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Reply::with_body(status, body(&stored)).async_operation(&url))
+    let shown = body(call, &stored);
+    let status = if stored.etag == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    let caller = call.base.clone();
+    background::start(background::Work { place, caller, request, checked, record: stored })?;
+    Ok(Reply::with_body(status, shown).async_operation(&url).retry_after())
+}
+
+fn store(call: &Call<'_>, record: Deployment) -> Result<Deployment, ArmError> {
+    let runner = call.state.deployments.runner();
+    call.write("put deployment", |tx, cx| put_deployment(tx, cx, record.clone(), runner))
+}
+
+/// A deployment that is a part of another one: that one waits for it, and fails with it.
+fn put_part(call: &Call<'_>, request: &Request, checked: &run::Checked) -> Result<Reply, ArmError> {
+    let mut record = run::record(call, request, checked);
+    run::run(Origin::of(call), request, &checked.plan, &mut record, &|_| {});
+    let stored = store(call, record)?;
+    if let Some(error) = &stored.error {
+        let message = error["message"].as_str().unwrap_or_default().to_owned();
+        let details = error["details"].as_array().cloned().unwrap_or_default();
+        return Err(
+            ArmError::new(StatusCode::CONFLICT, "DeploymentFailed", message).details(details)
+        );
+    }
+    let status = if stored.etag == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(Reply::with_body(status, body(call, &stored)))
 }
 
 /// GET a deployment
 pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
-    Ok(Reply::ok(body(&found(call)?)))
+    Ok(Reply::ok(body(call, &found(call)?)))
 }
 
 /// HEAD: 204 when there is one, else 404
@@ -97,31 +114,28 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let scope = scope(call)?;
     let filter = call.filter()?;
     let all = call.look("list deployments", |tx, cx| list_deployments(tx, cx, &scope))?;
-    let wanted = all.iter().filter(|it| filter.allows("provisioningState", state(it)));
-    call.page(wanted, body)
+    let wanted = all.iter().filter(|it| filter.allows("provisioningState", state(call, it)));
+    call.page(wanted, |it| body(call, it))
 }
 
 /// DELETE: 204; what was deployed stays
 pub(crate) fn delete(call: &Call<'_>) -> Result<Reply, ArmError> {
     let scope = scope(call)?;
+    let runner = call.state.deployments.runner();
     call.write("delete deployment", |tx, cx| {
-        delete_deployment(tx, cx, &scope, call.param("deployment"))
+        delete_deployment(tx, cx, &scope, call.param("deployment"), runner)
     })?;
     Ok(Reply::no_content())
 }
 
-/// POST …/cancel: always too late
+/// POST …/cancel: 204; the resource that is just being made is finished
 pub(crate) fn cancel(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let deployment = found(call)?;
-    Err(ArmError::new(
-        StatusCode::CONFLICT,
-        "DeploymentCannotBeCancelled",
-        format!(
-            "The deployment '{}' has ended as {} and can no longer be cancelled.",
-            deployment.name,
-            state(&deployment)
-        ),
-    ))
+    let scope = scope(call)?;
+    let runner = call.state.deployments.runner();
+    call.write("cancel deployment", |tx, cx| {
+        cancel_deployment(tx, cx, &scope, call.param("deployment"), runner)
+    })?;
+    Ok(Reply::no_content())
 }
 
 /// POST …/exportTemplate
@@ -136,9 +150,9 @@ pub(crate) fn status(call: &Call<'_>) -> Result<Reply, ArmError> {
         let message = "The operation could not be found; the deployment was repeated since.";
         return Err(Refusal::new(ErrorCode::OperationNotFound, message).into());
     }
-    let mut body = json!({ "status": state(&deployment) });
-    render::put(&mut body, "error", deployment.error);
-    Ok(Reply::ok(body))
+    let mut body = json!({ "status": state(call, &deployment) });
+    render::put(&mut body, "error", error(call, &deployment));
+    Ok(Reply::ok(body).retry_after())
 }
 
 /// GET …/operations
@@ -164,11 +178,33 @@ fn id_of(deployment: &Deployment) -> String {
     format!("{}/providers/Microsoft.Resources/deployments/{}", deployment.scope, deployment.name)
 }
 
-fn state(deployment: &Deployment) -> &'static str {
-    if deployment.error.is_some() { "Failed" } else { "Succeeded" }
+/// Whether the run of the service that worked on it is no more.
+fn was_interrupted(call: &Call<'_>, deployment: &Deployment) -> bool {
+    deployment.runner.is_some_and(|it| it != call.state.deployments.runner())
 }
 
-fn body(deployment: &Deployment) -> Value {
+fn state(call: &Call<'_>, deployment: &Deployment) -> &'static str {
+    match deployment.runner {
+        _ if was_interrupted(call, deployment) => "Failed",
+        Some(_) => "Running",
+        None if deployment.cancelled => "Canceled",
+        None if deployment.error.is_some() => "Failed",
+        None => "Succeeded",
+    }
+}
+
+fn error(call: &Call<'_>, deployment: &Deployment) -> Option<Value> {
+    if !was_interrupted(call, deployment) {
+        return deployment.error.clone();
+    }
+    Some(json!({
+        "code": "DeploymentFailed",
+        "target": id_of(deployment),
+        "message": "The service stopped before the deployment ended. Deploy again: what was made is kept and is not made twice.",
+    }))
+}
+
+fn body(call: &Call<'_>, deployment: &Deployment) -> Value {
     let mut namespaces: Vec<(&str, Vec<&str>)> = Vec::new();
     for step in &deployment.steps {
         let (namespace, kind) = step.kind.split_once('/').unwrap_or((&step.kind, ""));
@@ -181,7 +217,7 @@ fn body(deployment: &Deployment) -> Value {
     let providers = namespaces.into_iter().map(|(namespace, kinds)| {
         let kinds: Vec<Value> = kinds
             .into_iter()
-            .map(|kind| json!({ "resourceType": kind, "locations": [null] }))
+            .map(|kind| json!({ "resourceType": kind, "locations": [] }))
             .collect();
         json!({ "namespace": namespace, "resourceTypes": kinds })
     });
@@ -190,7 +226,7 @@ fn body(deployment: &Deployment) -> Value {
         "templateHash": deployment.template_hash,
         "parameters": deployment.parameters,
         "mode": "Incremental",
-        "provisioningState": state(deployment),
+        "provisioningState": state(call, deployment),
         "timestamp": render::time(deployment.ended),
         "duration": format!("PT{}.{:03}S", deployment.took_ms / 1000, deployment.took_ms % 1000),
         "correlationId": deployment.correlation,
@@ -199,7 +235,7 @@ fn body(deployment: &Deployment) -> Value {
         "outputs": deployment.outputs,
         "outputResources": made.map(|it| json!({ "id": it.resource })).collect::<Vec<_>>(),
     });
-    render::put(&mut properties, "error", deployment.error.clone());
+    render::put(&mut properties, "error", error(call, deployment));
     render::resource(
         id_of(deployment),
         &deployment.name,

@@ -2,12 +2,13 @@
 
 use axum::http::Method;
 use coffre_control::model::{Deployment, DeploymentStep};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::request::{Request, invalid};
 use crate::call::Call;
 use crate::http::error::ArmError;
-use crate::inner;
+use crate::inner::{self, Origin};
 use crate::template::eval::{Evaluator, Local};
 use crate::template::parameters::{azure_type, bind, is_secret};
 use crate::template::plan::{self, Planned};
@@ -22,7 +23,7 @@ pub(super) struct Checked {
 }
 
 /// Looks at what is there, with the caller's permissions.
-struct Live<'a>(&'a Call<'a>);
+struct Live<'a>(Origin<'a>);
 
 impl Lookup for Live<'_> {
     fn resource(&self, id: &str, api_version: &str) -> Evaluated<Value> {
@@ -58,7 +59,7 @@ pub(super) fn check(call: &Call<'_>, request: &Request) -> Result<Checked, ArmEr
             Ok(_) | Err(TemplateFault::Later(_)) => {}
             Err(wrong) => return Err(fault(&wrong)),
         }
-        inner::may_put(call, &planned.id).map_err(|error| {
+        inner::may_put(Origin::of(call), &planned.id).map_err(|error| {
             let message = format!("Resource '{}': {}", planned.id, error.message());
             ArmError::new(error.status(), error.code(), message)
         })?;
@@ -69,64 +70,97 @@ pub(super) fn check(call: &Call<'_>, request: &Request) -> Result<Checked, ArmEr
     }
 }
 
-/// Makes the resources in order. What depends on a failure is left out; the rest is made.
-pub(super) fn run(
-    call: &Call<'_>,
-    request: &Request,
-    checked: &Checked,
-) -> Result<Deployment, ArmError> {
-    let began = (call.state.clock)();
-    let live = Live(call);
-    let (evaluator, _) = ready(request, &live).map_err(|it| fault(&it))?;
-    plan::plan(&evaluator, &request.template).map_err(|it| fault(&it))?;
-    let mut steps: Vec<DeploymentStep> = Vec::new();
-    for planned in &checked.plan {
-        let broken = planned.after.iter().find(|it| steps[**it].error.is_some());
-        let made = match broken {
-            Some(at) => Err(skipped(&steps[*at].resource)),
-            None => make(call, &evaluator, planned),
-        };
-        let (status, error) = match made {
-            Ok(status) => (status, None),
-            Err((status, error)) => (status, Some(error)),
-        };
-        steps.push(DeploymentStep {
-            resource: planned.id.clone(),
-            kind: planned.kind.clone(),
-            name: planned.name.clone(),
-            status,
-            error,
-            ended: (call.state.clock)(),
-        });
-    }
-    let mut error = failure(request, &steps);
-    let mut shown = json!({});
-    if error.is_none() {
-        match outputs(&evaluator, &request.template) {
-            Ok(value) => shown = value,
-            Err(wrong) => {
-                let detail = json!({ "code": "DeploymentOutputEvaluationFailed", "message": wrong.to_string() });
-                error = Some(failed(request, vec![detail]));
-            }
-        }
-    }
-    let ended = (call.state.clock)();
-    let took = ended.duration_since(began).as_millis();
-    Ok(Deployment {
+/// What a deployment is when it begins.
+pub(super) fn record(call: &Call<'_>, request: &Request, checked: &Checked) -> Deployment {
+    Deployment {
         scope: request.scope.clone(),
         name: request.name.clone(),
         parameters: checked.parameters.clone(),
-        outputs: shown,
+        outputs: json!({}),
         template: request.template.clone(),
         template_hash: request.template_hash(),
-        error,
-        steps,
+        error: None,
+        steps: Vec::new(),
         operation: (call.state.ids)(),
         correlation: (call.state.ids)(),
-        ended,
-        took_ms: u64::try_from(took).unwrap_or(0),
+        runner: Some(call.state.deployments.runner()),
+        cancelled: false,
+        ended: call.now,
+        took_ms: 0,
         etag: 0,
-    })
+    }
+}
+
+/// Makes the resources in order. What depends on a failure is left out; the rest is made. `note` is
+/// told after each; the record is that of an ended deployment in the end.
+pub(super) fn run(
+    origin: Origin<'_>,
+    request: &Request,
+    plan: &[Planned],
+    record: &mut Deployment,
+    note: &dyn Fn(&mut Deployment),
+) {
+    let clock = || (origin.state.clock)();
+    let began = clock();
+    let live = Live(origin);
+    let outcome = ready(request, &live).and_then(|(evaluator, _)| {
+        plan::plan(&evaluator, &request.template)?;
+        for planned in plan {
+            let step = step(origin, &evaluator, planned, record);
+            record.steps.push(step);
+            record.took_ms = milliseconds(began, clock());
+            record.ended = clock();
+            note(record);
+        }
+        if record.steps.iter().all(|it| it.error.is_none()) {
+            return outputs(&evaluator, &request.template);
+        }
+        Ok(json!({}))
+    });
+    record.error = failure(request, record);
+    match outcome {
+        Ok(shown) => record.outputs = shown,
+        Err(wrong) => {
+            let detail =
+                json!({ "code": "DeploymentOutputEvaluationFailed", "message": wrong.to_string() });
+            record.error = Some(failed(request, vec![detail]));
+        }
+    }
+    record.cancelled = record.steps.iter().any(is_cancelled);
+    record.runner = None;
+    record.ended = clock();
+    record.took_ms = milliseconds(began, record.ended);
+}
+
+fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}
+
+/// Makes one resource, or says why not.
+fn step(
+    origin: Origin<'_>,
+    evaluator: &Evaluator<'_>,
+    planned: &Planned,
+    record: &Deployment,
+) -> DeploymentStep {
+    let broken = planned.after.iter().find(|it| record.steps[**it].error.is_some());
+    let made = match broken {
+        _ if record.cancelled => Err(cancelled()),
+        Some(at) => Err(skipped(&record.steps[*at].resource)),
+        None => make(origin, evaluator, planned),
+    };
+    let (status, error) = match made {
+        Ok(status) => (status, None),
+        Err((status, error)) => (status, Some(error)),
+    };
+    DeploymentStep {
+        resource: planned.id.clone(),
+        kind: planned.kind.clone(),
+        name: planned.name.clone(),
+        status,
+        error,
+        ended: (origin.state.clock)(),
+    }
 }
 
 type Made = Result<u16, (u16, Value)>;
@@ -136,11 +170,22 @@ fn skipped(because: &str) -> (u16, Value) {
     (0, json!({ "code": "DependencyFailed", "message": message }))
 }
 
-fn make(call: &Call<'_>, evaluator: &Evaluator<'_>, planned: &Planned) -> Made {
+const CANCELLED: &str = "DeploymentCanceled";
+
+fn cancelled() -> (u16, Value) {
+    let message = "It was not tried, since the deployment was cancelled before.";
+    (0, json!({ "code": CANCELLED, "message": message }))
+}
+
+fn is_cancelled(step: &DeploymentStep) -> bool {
+    step.error.as_ref().is_some_and(|it| it["code"] == CANCELLED)
+}
+
+fn make(origin: Origin<'_>, evaluator: &Evaluator<'_>, planned: &Planned) -> Made {
     let content = plan::content(evaluator, planned).map_err(|wrong| {
         (400, json!({ "code": "InvalidTemplate", "message": wrong.to_string(), "target": planned.id }))
     })?;
-    inner::inner(call, &Method::PUT, &planned.id, &planned.api_version, &content)
+    inner::inner(origin, &Method::PUT, &planned.id, &planned.api_version, &content)
         .map(|reply| reply.status().as_u16())
         .map_err(|error| {
             let mut body = error.to_json();
@@ -151,8 +196,13 @@ fn make(call: &Call<'_>, evaluator: &Evaluator<'_>, planned: &Planned) -> Made {
         })
 }
 
-fn failure(request: &Request, steps: &[DeploymentStep]) -> Option<Value> {
-    let details: Vec<Value> = steps
+fn failure(request: &Request, record: &Deployment) -> Option<Value> {
+    if record.steps.iter().any(is_cancelled) {
+        let message = "The deployment was cancelled. What it had made is kept.";
+        return Some(json!({ "code": CANCELLED, "message": message, "target": request.id() }));
+    }
+    let details: Vec<Value> = record
+        .steps
         .iter()
         .filter(|it| it.status != 0)
         .filter_map(|step| {
@@ -165,7 +215,7 @@ fn failure(request: &Request, steps: &[DeploymentStep]) -> Option<Value> {
     (!details.is_empty()).then(|| failed(request, details))
 }
 
-fn failed(request: &Request, details: Vec<Value>) -> Value {
+pub(super) fn failed(request: &Request, details: Vec<Value>) -> Value {
     json!({
         "code": "DeploymentFailed",
         "target": request.id(),
