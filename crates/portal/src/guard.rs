@@ -24,6 +24,7 @@ use subtle::ConstantTimeEq;
 
 use crate::i18n::Lang;
 use crate::page::error::{Problem, error_page};
+use crate::page::notifications;
 use crate::session;
 use crate::state::App;
 use crate::view::{Theme, View};
@@ -69,11 +70,12 @@ async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, 
     let cookie = |name| app.cookies.read(&headers, name);
     let sent_csrf = cookie("csrf").filter(|token| token.len() == 64);
     let now = app.now();
-    let caller = match cookie("session").and_then(|token| app.sessions.principal(token, now)) {
+    let since = notifications::seen(app.cookies, &headers, now);
+    let signed_in = match cookie("session").and_then(|token| app.sessions.principal(token, now)) {
         Some(principal) => {
             app.blocking(move |given| {
                 read(&*given.db, "portal_session", |tx| match caller_of(tx, principal) {
-                    Ok(caller) => Ok(Some(caller)),
+                    Ok(caller) => Ok(Some((caller, notifications::count_unseen(tx, since)?))),
                     Err(refusal) if refusal.fault.is_none() => Ok(None),
                     Err(refusal) => Err(refusal),
                 })
@@ -82,6 +84,7 @@ async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, 
         }
         None => None,
     };
+    let (caller, unseen) = signed_in.unzip();
     let view = View {
         lang: cookie("lang").and_then(Lang::from_tag).unwrap_or_else(|| {
             let accept = headers.get(ACCEPT_LANGUAGE).and_then(|it| it.to_str().ok());
@@ -92,6 +95,7 @@ async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, 
         caller,
         here: address.path_and_query().map_or("/portal/", |it| it.as_str()).to_owned(),
         now,
+        unseen,
     };
     let new_csrf = sent_csrf.is_none();
     Ok((view, new_csrf))

@@ -19,6 +19,7 @@ pub mod format;
 mod guard;
 pub mod i18n;
 mod inventory;
+mod live;
 mod page;
 mod policy;
 mod policy_text;

@@ -6,12 +6,12 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    access, activity, backup, costs, error, guides, item, items, job, jobs, overview, policy,
-    policy_edit, power, preferences, protect, restore, settings, sign_in, stop, vault, vault_new,
-    vault_protect, vaults, vm, vms, welcome,
+    access, activity, backup, costs, error, guides, item, items, job, jobs, notifications,
+    overview, policy, policy_edit, power, preferences, protect, restore, settings, sign_in, stop,
+    vault, vault_new, vault_protect, vaults, vm, vms, welcome,
 };
 use crate::state::{App, PortalState};
-use crate::{assets, guard};
+use crate::{assets, guard, live};
 
 /// The portal: everything under `/portal/`, and `/`, which leads there. Mounted beside the API.
 pub fn router(given: PortalState) -> Router {
@@ -55,6 +55,10 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/jobs/{id}", get(job::show))
         .route("/portal/jobs/{id}/live", get(job::fragment))
         .route("/portal/jobs/{id}/cancel", post(job::cancel))
+        .route("/portal/events", get(live::events))
+        .route("/portal/notifications", get(notifications::show))
+        .route("/portal/notifications/bell", get(notifications::bell))
+        .route("/portal/notifications/read", post(notifications::read))
         .route("/portal/activity", get(activity::show))
         .route("/portal/guides", get(guides::show))
         .route("/portal/guides/first-look", get(guides::first_look))

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::cookie::CookieScope;
+use crate::live::Live;
 use crate::session::Sessions;
 
 /// What the portal is given by the service.
@@ -40,6 +41,7 @@ pub(crate) struct App {
     pub(crate) given: PortalState,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) cookies: CookieScope,
+    pub(crate) live: Arc<Live>,
     /// Checking a secret costs tens of MiB and ms; so many at once and no more.
     pub(crate) sign_ins: Arc<Semaphore>,
 }
@@ -51,7 +53,7 @@ impl App {
     pub(crate) fn new(given: PortalState) -> Self {
         let cookies = CookieScope::of(&given.public_url);
         let sign_ins = Arc::new(Semaphore::new(SIGN_INS_MAX));
-        Self { given, sessions: Arc::default(), cookies, sign_ins }
+        Self { given, sessions: Arc::default(), cookies, live: Arc::default(), sign_ins }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

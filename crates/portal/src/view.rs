@@ -63,6 +63,8 @@ pub struct View {
     pub here: String,
     /// What time it is.
     pub now: Timestamp,
+    /// How many jobs ended since the reader looked at the notifications; none = nobody is signed in.
+    pub unseen: Option<usize>,
 }
 
 impl View {
@@ -79,6 +81,11 @@ impl View {
     /// Whether the reader may do something: what they may not has no button.
     pub fn may(&self, action: Action) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.may(action).is_ok())
+    }
+
+    /// How many jobs ended since the reader looked at the notifications.
+    pub fn unseen_count(&self) -> usize {
+        self.unseen.unwrap_or_default()
     }
 
     /// The text of a key.

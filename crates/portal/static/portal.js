@@ -22,25 +22,37 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
 });
 
-// Live parts: an element with data-live is replaced by what that address answers, until the
-// answer no longer asks for it. A hidden page does not ask.
-const LIVE_EVERY_MS = 2000;
+// Live parts. An element with data-live is replaced by what that address answers, until the answer
+// no longer asks for it; one with data-told only when the service says that a job changed. The
+// service says it on one connection, which only a page in sight holds; without it pages ask.
+const ASK_EVERY_MS = 2000;
+const ASK_WHEN_TOLD_MS = 15000;
+const timers = new Map();
+let source = null;
+let told = false;
 
-function refresh(id) {
+function renew(id) {
   const old = document.getElementById(id);
-  if (!old || !old.dataset.live) return;
-  if (document.hidden) return later(id);
+  const address = old && (old.dataset.live || old.dataset.told);
+  if (!address) return;
+  // Focus and an open menu would be lost with the old nodes: leave them until the person moves on.
+  if (document.hidden || old.contains(document.activeElement) || old.querySelector(":popover-open")) return later(id);
   const request = new XMLHttpRequest();
-  request.open("GET", old.dataset.live);
+  request.open("GET", address);
   request.setRequestHeader("X-Portal-Fragment", "1");
   // The browser parses the answer into a document; nothing in it runs.
   request.responseType = "document";
   request.onload = () => {
     const fresh = request.response && request.response.getElementById(id);
-    if (request.status !== 200 || !fresh) return location.reload();
-    // Focus would be lost with the old nodes: leave them until the person moves on.
-    if (old.contains(document.activeElement)) return later(id);
-    old.replaceWith(document.adoptNode(fresh));
+    if (request.status !== 200 || !fresh) {
+      // The session is over, or what was live is gone; a list that cannot be had now stays.
+      return old.dataset.live || request.status === 401 ? location.reload() : undefined;
+    }
+    const now = document.getElementById(id);
+    if (now && !now.contains(document.activeElement)) {
+      now.replaceWith(document.adoptNode(fresh));
+      localTimes(document.getElementById(id));
+    }
     later(id);
   };
   // The service may be restarting.
@@ -49,10 +61,37 @@ function refresh(id) {
 }
 
 function later(id) {
-  setTimeout(() => refresh(id), LIVE_EVERY_MS);
+  const element = document.getElementById(id);
+  clearTimeout(timers.get(id));
+  if (element && element.dataset.live) {
+    timers.set(id, setTimeout(() => renew(id), told ? ASK_WHEN_TOLD_MS : ASK_EVERY_MS));
+  }
+}
+
+function renewFor(jobs) {
+  for (const element of document.querySelectorAll("[data-live], [data-told]")) {
+    if (!jobs || !element.dataset.job || jobs.includes(element.dataset.job)) renew(element.id);
+  }
+}
+
+function listen() {
+  if (document.hidden) {
+    if (source) source.close();
+    source = null;
+    told = false;
+  } else if (!source && document.querySelector("[data-told]")) {
+    let first = true;
+    source = new EventSource("/portal/events");
+    // What changed while nobody listened.
+    source.onopen = () => { told = true; if (!first) renewFor(null); first = false; };
+    source.onerror = () => { told = false; };
+    source.addEventListener("jobs", (event) => renewFor(event.data.split(" ")));
+  }
 }
 
 for (const element of document.querySelectorAll("[data-live]")) later(element.id);
+document.addEventListener("visibilitychange", listen);
+listen();
 
 // Forms with data-preview: what they would do is shown beside them while somebody types.
 const PREVIEW_AFTER_MS = 250;
@@ -93,13 +132,16 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
 }
 
 // Times are shown in UTC; the tooltip has them in the zone of the reader.
-for (const element of document.querySelectorAll("time[datetime]")) {
-  const time = new Date(element.dateTime);
-  if (!Number.isNaN(time.getTime())) {
-    element.title = time.toLocaleString(document.documentElement.lang,
-      { dateStyle: "medium", timeStyle: "long" });
+function localTimes(part) {
+  for (const element of part.querySelectorAll("time[datetime]")) {
+    const time = new Date(element.dateTime);
+    if (!Number.isNaN(time.getTime())) {
+      element.title = time.toLocaleString(document.documentElement.lang,
+        { dateStyle: "medium", timeStyle: "long" });
+    }
   }
 }
+localTimes(document);
 
 // On a phone the navigation is a line: where somebody is must be in sight.
 const here = document.querySelector(".nav [aria-current]");

@@ -24,6 +24,15 @@ essentials = Essentials
 show-all = Show all
 to-overview = To the overview
 to-vms = To the virtual machines
+notifications = Notifications
+notifications-new = { $count ->
+    [one] Notifications: 1 new
+   *[other] Notifications: { $count } new
+}
+notification-new = New
+notifications-read = Mark all as read
+notifications-none = Nothing to tell
+notifications-none-text = Jobs that end and what goes wrong appear here.
 az-copy = Copy as az command
 az-copy-button = Copy
 az-copied = Copied

@@ -24,6 +24,15 @@ essentials = Información esencial
 show-all = Mostrar todo
 to-overview = Ir a la información general
 to-vms = Ir a las máquinas virtuales
+notifications = Notificaciones
+notifications-new = { $count ->
+    [one] Notificaciones: 1 nueva
+   *[other] Notificaciones: { $count } nuevas
+}
+notification-new = Nueva
+notifications-read = Marcar todo como leído
+notifications-none = Nada que contar
+notifications-none-text = Aquí aparecen los trabajos que terminan y lo que sale mal.
 az-copy = Copiar como comando az
 az-copy-button = Copiar
 az-copied = Copiado

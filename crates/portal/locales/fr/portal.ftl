@@ -24,6 +24,15 @@ essentials = Informations essentielles
 show-all = Tout afficher
 to-overview = Vers la vue d’ensemble
 to-vms = Vers les machines virtuelles
+notifications = Avis
+notifications-new = { $count ->
+    [one] Avis : { $count } nouveau
+   *[other] Avis : { $count } nouveaux
+}
+notification-new = Nouveau
+notifications-read = Tout marquer comme lu
+notifications-none = Rien à signaler
+notifications-none-text = Les tâches qui se terminent et ce qui va mal apparaissent ici.
 az-copy = Copier comme commande az
 az-copy-button = Copier
 az-copied = Copié

@@ -12,6 +12,7 @@ pub(crate) mod item;
 pub(crate) mod items;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod notifications;
 pub(crate) mod overview;
 pub(crate) mod policy;
 pub(crate) mod policy_edit;

@@ -3,12 +3,14 @@
 //! * [`pages`] – every page: there, sound, in three languages, with markup in every name
 //! * [`guard`] – who gets in, and which forms count
 //! * [`forms`] – every form: what it does, and how it says no
+//! * [`live`] – pages are told what changes, people what ended
 //! * [`texts`] – the catalogues
 
 #![allow(clippy::unwrap_used)]
 
 mod forms;
 mod guard;
+mod live;
 mod pages;
 mod texts;
 mod world;

@@ -110,6 +110,12 @@ impl Browser {
         request
     }
 
+    /// The answer with its body still to come.
+    pub async fn open_stream(&self, address: &str) -> axum::response::Response {
+        let request = self.request(Method::GET, address).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub async fn send(&mut self, request: Request<Body>) -> Page {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
