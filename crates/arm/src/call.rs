@@ -7,7 +7,7 @@ use std::rc::Rc;
 use axum::http::Method;
 use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
-use coffre_control::port::{self, Tx};
+use coffre_control::port::{self, Missing, Order, Search, Tx};
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -194,7 +194,7 @@ impl Call<'_> {
 
     /// The part of a list that the request asks for.
     pub(crate) fn window(&self) -> Result<Window<'_>, ArmError> {
-        Window::of(&self.state.public_url, self.path, &self.query)
+        Window::of(&self.state.page_key, &self.state.public_url, self.path, &self.query)
     }
 
     /// One page of a list.
@@ -204,6 +204,15 @@ impl Call<'_> {
         render: impl FnMut(T) -> Value,
     ) -> Result<Reply, ArmError> {
         Ok(Reply::ok(self.window()?.page(entries, render)))
+    }
+
+    /// The page of a list that the store has cut out for this window.
+    pub(crate) fn page_of<T>(
+        &self,
+        entries: impl IntoIterator<Item = T>,
+        render: impl FnMut(T) -> Value,
+    ) -> Result<Reply, ArmError> {
+        Ok(Reply::ok(self.window()?.page_of(entries, render)))
     }
 
     /// An absolute URL of ours with the version that the client used.
@@ -235,12 +244,17 @@ impl Call<'_> {
             return Ok(vm);
         }
         let others = match self.subscription.as_ref() {
-            Some(subscription) => tx.vms(subscription.id)?,
+            Some(subscription) => tx.search_vms(&Search {
+                subscription: Some(subscription.id),
+                name: Some(name.to_owned()),
+                missing: Missing::LeftOut,
+                order: Order::Group,
+                limit: 1,
+                ..Search::default()
+            })?,
             None => Vec::new(),
         };
-        let other = others
-            .iter()
-            .find(|vm| vm.missing_since.is_none() && vm.name.eq_ignore_ascii_case(name));
+        let other = others.first();
         let hint = other.map(|vm| (vm.group.as_str(), vm_id(vm.subscription, &vm.group, &vm.name)));
         Err(self.no_resource_here(VM_TYPE, name, hint))
     }

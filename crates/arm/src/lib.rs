@@ -30,5 +30,5 @@ pub use deployments::Deployments;
 pub use openapi::openapi;
 pub use route::{Permission, RouteInfo, routes};
 pub use serve::router;
-pub use state::{ArmState, GuestLog};
+pub use state::{ArmState, GuestLog, PageKey};
 pub use token::{Claims, TokenFault, Tokens};

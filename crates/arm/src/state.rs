@@ -27,8 +27,31 @@ pub struct ArmState {
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// Reads the logs of a VM's guest now; empty when it has none or cannot be asked.
     pub guest_logs: Arc<dyn Fn(VmId) -> Vec<GuestLog> + Send + Sync>,
+    /// Seals the tokens by which lists go on.
+    pub page_key: PageKey,
     /// Where clients reach this service: `https://host:port`, no slash at the end.
     pub public_url: String,
+}
+
+/// The key under which the tokens of lists are sealed. It never prints.
+#[derive(Clone)]
+pub struct PageKey([u8; 32]);
+
+impl PageKey {
+    /// Takes random bytes. Tokens of another key are refused.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PageKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PageKey(…)")
+    }
 }
 
 /// The end of one log of a guest.

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 /// Seconds for which an access token is good.
 pub const ACCESS_TOKEN_SECS: i64 = 3599;
+/// Seconds for which any token is good, with the leeway of clocks: after so long nobody needs the
+/// key that signed it.
+pub const TOKEN_SECS_MAX: i64 = crate::sign_in::REFRESH_TOKEN_SECS + LEEWAY_SECS;
 /// Longest token that is looked at; ours are below 1 KiB.
 pub const TOKEN_BYTES_MAX: usize = 8192;
 /// Seconds by which clocks may differ.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use coffre_arm::{ArmState, Deployments};
+use coffre_arm::{ArmState, Deployments, PageKey};
 use coffre_control::port::Db;
 use coffre_portal::PortalState;
 use coffre_store::SqliteDb;
@@ -211,7 +211,8 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         clock: Arc::clone(&clock),
         deployments: Deployments::new(Uuid::now_v7()),
         ids: Arc::clone(&ids),
-        tokens: Arc::new(tokens::Signer::open(data)?),
+        tokens: Arc::new(tokens::Signer::open(data, Arc::clone(&clock))?),
+        page_key: PageKey::new(secrets::kept(&data.keys().join("pages.key"))?),
         poke: Arc::clone(&poke),
         public_url: url.clone(),
     });

@@ -10,7 +10,9 @@
 //! * A transaction sees its own writes, and nobody else sees any of them before the commit.
 
 mod filter;
-pub use filter::{DueFilter, JobFilter, Order, Search};
+mod lists;
+pub use filter::{DueFilter, JobFilter, Missing, Need, Order, PointSearch, Search};
+pub use lists::{HypervisorRow, Lists, Stored};
 
 use std::error::Error;
 
@@ -83,7 +85,7 @@ pub enum StoreFault {
 pub struct Rollback;
 
 /// One transaction.
-pub trait Tx {
+pub trait Tx: Lists {
     /// All subscriptions, by name.
     fn subscriptions(&mut self) -> Result<Vec<Subscription>, StoreFault>;
     /// One subscription.
@@ -137,8 +139,6 @@ pub trait Tx {
 
     /// VMs of a subscription, by group and name.
     fn vms(&mut self, subscription: SubscriptionId) -> Result<Vec<Vm>, StoreFault>;
-    /// VMs of all subscriptions that a search finds, and how many there are in all.
-    fn search_vms(&mut self, search: &Search) -> Result<(Vec<Vm>, u64), StoreFault>;
     /// One VM by identity.
     fn vm(&mut self, id: VmId) -> Result<Option<Vm>, StoreFault>;
     /// One VM by name.
@@ -169,8 +169,6 @@ pub trait Tx {
 
     /// Items of a vault, by the VM's name; deleted ones that can be brought back are among them.
     fn items(&mut self, vault: VaultId) -> Result<Vec<ProtectedItem>, StoreFault>;
-    /// Items of all vaults that a search finds, and how many there are in all.
-    fn search_items(&mut self, search: &Search) -> Result<(Vec<ProtectedItem>, u64), StoreFault>;
     /// One item by identity.
     fn item(&mut self, id: ItemId) -> Result<Option<ProtectedItem>, StoreFault>;
     /// The item of a vault that carries this name.
@@ -298,8 +296,6 @@ pub trait Tx {
     fn put_audit(&mut self, row: &AuditRecord) -> Result<(), StoreFault>;
     /// Follows the chain of the audit.
     fn audit_chain(&mut self) -> Result<AuditChain, StoreFault>;
-    /// The newest records of the audit, newest first.
-    fn audit(&mut self, limit: u32) -> Result<Vec<AuditRecord>, StoreFault>;
 }
 
 /// A store.

@@ -91,11 +91,20 @@ pub(crate) fn search(find: &str, sort: &str, page: &str, protected: Option<bool>
         backwards,
         skip: (page - 1).saturating_mul(PAGE_ROWS as u64),
         limit: PAGE_ROWS as u32,
+        ..Search::default()
     }
 }
 
-/// The same for the last page of a list with so many rows, when a later one was asked for.
-pub(crate) fn last_page(search: Search, count: u64) -> Search {
+/// How many rows of a list with so many come before a page, counted from 1; before its last page
+/// when a later one is asked for.
+pub(crate) fn skipped(page: &str, count: u64) -> u64 {
     let rows = PAGE_ROWS as u64;
-    Search { skip: count.saturating_sub(1) / rows * rows, ..search }
+    let page: u64 = page.parse().unwrap_or(1).max(1);
+    (page - 1).saturating_mul(rows).min(count.saturating_sub(1) / rows * rows)
+}
+
+/// The same page of a list with so many rows, or its last one.
+pub(crate) fn within(search: Search, count: u64) -> Search {
+    let rows = PAGE_ROWS as u64;
+    Search { skip: search.skip.min(count.saturating_sub(1) / rows * rows), ..search }
 }

@@ -9,7 +9,7 @@ use coffre_control::id::{ItemId, VaultId, VmId};
 use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint, Region, Vault, Vm};
 
 use crate::component::{Status, Tone, status};
-use crate::inventory::{Inventory, region_label};
+use crate::inventory::region_label;
 use crate::sort::Sort;
 use crate::view::{TimeElement, View};
 use crate::words;
@@ -374,16 +374,17 @@ struct VaultRow {
 impl HtmlSafe for VaultTable<'_> {}
 
 impl<'a> VaultTable<'a> {
-    pub(crate) fn new(view: &'a View, inventory: &Inventory) -> Self {
-        let row = |vault: &Vault| VaultRow {
+    /// Vaults, each with the number of its items.
+    pub(crate) fn new(view: &'a View, regions: &[Region], vaults: &[(Vault, u64)]) -> Self {
+        let row = |(vault, items): &(Vault, u64)| VaultRow {
             id: vault.id.to_string(),
             name: vault.name.clone(),
             group: vault.group.clone(),
-            region: inventory.region_label(&vault.region).to_owned(),
+            region: region_label(regions, &vault.region).to_owned(),
             redundancy: view.t(words::redundancy(vault.redundancy)),
-            items: view.number(inventory.items.iter().filter(|it| it.vault == vault.id).count()),
+            items: view.number(*items),
         };
-        Self { view, rows: inventory.vaults.iter().map(row).collect() }
+        Self { view, rows: vaults.iter().map(row).collect() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

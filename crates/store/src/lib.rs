@@ -5,12 +5,14 @@
 //!
 //! * [`SqliteDb`] – opening a database, and what may be wrong with it
 //! * `migrate` – numbered changes of the schema
+//! * `search` – the long lists, cut into pages
 //! * `tx` – the port's transaction; `table` – one file per noun; `row` – what they share
 
 mod db;
 mod migrate;
 mod open;
 mod row;
+mod search;
 mod table;
 mod tx;
 

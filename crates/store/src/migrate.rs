@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "agenda", sql: include_str!("../migration/0002_agenda.sql") },
     Migration { number: 3, name: "record", sql: include_str!("../migration/0003_record.sql") },
     Migration { number: 4, name: "chain", sql: include_str!("../migration/0004_chain.sql") },
+    Migration { number: 5, name: "lists", sql: include_str!("../migration/0005_lists.sql") },
 ];
 
 const BOOK: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -154,6 +154,19 @@ pub(crate) fn one<T: Row>(
     doc.map(|doc| parse(&doc)).transpose()
 }
 
+/// The number that a query yields.
+pub(crate) fn counted(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<u64, StoreFault> {
+    let count: i64 = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(parameters, |row| row.get(0)))
+        .map_err(|error| fault("count rows", error))?;
+    Ok(u64::try_from(count).expect("a count is not negative"))
+}
+
 fn parse<T: Row>(doc: &str) -> Result<T, StoreFault> {
     serde_json::from_str(doc).map_err(|source| StoreFault::BadRow {
         table: T::TABLE.name,

@@ -10,7 +10,7 @@ use coffre_control::model::{
     RecordKind, RecoveryPoint, Region, ResourceGroup, Setting, StorageAccount, Subscription, Task,
     Vault, Vm,
 };
-use coffre_control::port::{DueFilter, JobFilter, Search, StoreFault, Tx};
+use coffre_control::port::{DueFilter, JobFilter, StoreFault, Tx};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -25,7 +25,7 @@ type Result<T> = std::result::Result<T, StoreFault>;
 
 /// A transaction on a connection.
 pub(crate) struct SqliteTx<'a> {
-    connection: &'a Connection,
+    pub(crate) connection: &'a Connection,
 }
 
 impl<'a> SqliteTx<'a> {
@@ -36,23 +36,6 @@ impl<'a> SqliteTx<'a> {
 
 fn id(uuid: Uuid) -> [String; 1] {
     [uuid.to_string()]
-}
-
-/// The rows that a search finds and their number, by its two statements.
-fn found<T: Row>(
-    connection: &Connection,
-    [rows, count]: [String; 2],
-    search: &Search,
-) -> Result<(Vec<T>, u64)> {
-    let find = search.find.to_ascii_lowercase();
-    let protected = search.protected.map_or(-1, i64::from);
-    let skip = i64::try_from(search.skip).unwrap_or(i64::MAX);
-    let total: i64 = connection
-        .prepare_cached(&count)
-        .and_then(|mut statement| statement.query_row(params![find, protected], |row| row.get(0)))
-        .map_err(|error| fault("count the rows of a list", error))?;
-    let rows = all(connection, &rows, params![find, protected, search.limit, skip])?;
-    Ok((rows, u64::try_from(total).unwrap_or(0)))
 }
 
 impl Tx for SqliteTx<'_> {
@@ -121,9 +104,6 @@ impl Tx for SqliteTx<'_> {
     fn vms(&mut self, subscription: SubscriptionId) -> Result<Vec<Vm>> {
         all(self.connection, vm::ALL, id(subscription.0))
     }
-    fn search_vms(&mut self, search: &Search) -> Result<(Vec<Vm>, u64)> {
-        found(self.connection, vm::search(search), search)
-    }
     fn vm(&mut self, key: VmId) -> Result<Option<Vm>> {
         one(self.connection, vm::ONE, id(key.0))
     }
@@ -158,9 +138,6 @@ impl Tx for SqliteTx<'_> {
 
     fn items(&mut self, vault: VaultId) -> Result<Vec<ProtectedItem>> {
         all(self.connection, item::ALL, id(vault.0))
-    }
-    fn search_items(&mut self, search: &Search) -> Result<(Vec<ProtectedItem>, u64)> {
-        found(self.connection, item::search(search), search)
     }
     fn item(&mut self, key: ItemId) -> Result<Option<ProtectedItem>> {
         one(self.connection, item::ONE, id(key.0))
@@ -325,9 +302,6 @@ impl Tx for SqliteTx<'_> {
     fn audit_chain(&mut self) -> Result<AuditChain> {
         audit::chain(self.connection)
     }
-    fn audit(&mut self, limit: u32) -> Result<Vec<AuditRecord>> {
-        audit::newest(self.connection, limit)
-    }
 }
 
 #[cfg(test)]
@@ -383,18 +357,21 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         let set = |bits: u32, bit: u32| bits & (1 << bit) != 0;
-        for bits in 0..256 {
+        for bits in 0..1024 {
             let filter = JobFilter {
                 vault: set(bits, 0).then_some(VaultId(Uuid::nil())),
+                of_vaults: set(bits, 8),
                 item: set(bits, 1).then_some(ItemId(Uuid::nil())),
                 vm: set(bits, 2).then_some(VmId(Uuid::nil())),
                 statuses: if set(bits, 3) { JobStatus::ALL.to_vec() } else { Vec::new() },
                 operation: set(bits, 4).then(|| "Backup".to_owned()),
                 from: set(bits, 5).then_some(Timestamp::UNIX_EPOCH),
                 to: set(bits, 6).then_some(Timestamp::UNIX_EPOCH),
+                skip: u64::from(set(bits, 9)),
                 limit: set(bits, 7).then_some(5),
             };
             assert_eq!(job::list(&connection, &filter).unwrap(), Vec::new(), "{filter:?}");
+            assert_eq!(job::count(&connection, &filter).unwrap(), 0, "{filter:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! nothing here acts by their content.
 
 use coffre_control::model::{Record, RecordKind};
+use coffre_control::port::{Missing, Order, Search};
 use coffre_control::usecase::{Written, delete_record, find_record, list_records, put_record};
 use serde_json::{Value, json};
 
@@ -81,12 +82,16 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
 /// The disks of the machines, which nobody made here.
 fn attached_disks(call: &Call<'_>) -> Result<Vec<Value>, ArmError> {
     let id = call.subscription_id()?;
-    let vms = call.read("list disks", |tx| Ok(tx.vms(id)?))?;
-    let here = vms.iter().filter(|vm| {
-        let group = call.group.as_ref();
-        vm.missing_since.is_none() && group.is_none_or(|it| it.name.eq_ignore_ascii_case(&vm.group))
-    });
-    Ok(here
+    let search = Search {
+        subscription: Some(id),
+        group: call.group.as_ref().map(|it| it.name.clone()),
+        missing: Missing::LeftOut,
+        order: Order::Group,
+        limit: u32::MAX,
+        ..Search::default()
+    };
+    let vms = call.read("list disks", |tx| Ok(tx.search_vms(&search)?))?;
+    Ok(vms.iter()
         .flat_map(|vm| vm.disks.iter().map(move |disk| (vm, disk)))
         .map(|(vm, disk)| {
             let name = render::vm::disk_name(vm, disk);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use coffre_control::model::{FreezeWindows, ItemState, Policy, ProtectedItem, Vault, Vm};
-use coffre_control::port::Tx;
+use coffre_control::model::{FreezeWindows, PolicyKind, ProtectedItem, Vault, Vm};
+use coffre_control::port::{Missing, Order, PointSearch, Search, Tx};
 use coffre_control::{ErrorCode, Refusal};
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ use crate::names::{VmRef, container_name, item_name};
 use crate::render::container;
 use crate::render::item::{self, ItemContext};
 
+/// Newest recovery points over which the freeze windows of an item are told.
+const FREEZES_MAX: u32 = 100;
+
 /// Whether a filter asks for virtual machines at all, or for things that no vault here has.
 pub(crate) fn asks_for_vms(filter: &Filter) -> bool {
     filter.allows("backupManagementType", "AzureIaasVM")
@@ -22,30 +25,48 @@ pub(crate) fn asks_for_vms(filter: &Filter) -> bool {
         && filter.allows("itemType", "VM")
 }
 
-/// Rows that lists of items need, read once.
+/// A page of items with what belongs to each, and one more behind it.
 struct Rows {
     vault: Vault,
-    items: Vec<ProtectedItem>,
-    vms: HashMap<coffre_control::id::VmId, Vm>,
-    policies: Vec<Policy>,
+    items: Vec<ItemRow>,
 }
 
-fn rows(call: &Call<'_>, tx: &mut dyn Tx) -> Result<Rows, Refusal> {
+struct ItemRow {
+    item: ProtectedItem,
+    vm: Option<Vm>,
+    kind: Option<PolicyKind>,
+}
+
+fn rows(call: &Call<'_>, tx: &mut dyn Tx, narrowed: Option<Search>) -> Result<Rows, Refusal> {
     let vault = call.vault(tx)?;
-    let items = tx.items(vault.id)?;
-    let vms = tx.vms(vault.subscription)?.into_iter().map(|vm| (vm.id, vm)).collect();
-    let policies = tx.policies(vault.id)?;
-    Ok(Rows { vault, items, vms, policies })
+    let Some(search) = narrowed else { return Ok(Rows { vault, items: Vec::new() }) };
+    let search = Search { vault: Some(vault.id), ..search };
+    let mut kinds: HashMap<String, Option<PolicyKind>> = HashMap::new();
+    let mut items = Vec::new();
+    for item in tx.search_items(&search)? {
+        let vm = tx.vm(item.vm)?;
+        let kind = match &item.policy {
+            None => None,
+            Some(name) => match kinds.get(name) {
+                Some(kind) => *kind,
+                None => {
+                    let kind = tx.policy(vault.id, name)?.map(|policy| policy.kind);
+                    kinds.insert(name.clone(), kind);
+                    kind
+                }
+            },
+        };
+        items.push(ItemRow { item, vm, kind });
+    }
+    Ok(Rows { vault, items })
 }
 
 impl Rows {
-    fn context<'a>(&'a self, item: &ProtectedItem, call: &Call<'_>) -> ItemContext<'a> {
-        let policy = item.policy.as_deref().unwrap_or_default();
-        let policy = self.policies.iter().find(|it| it.name.eq_ignore_ascii_case(policy));
+    fn context<'a>(&'a self, row: &'a ItemRow, call: &Call<'_>) -> ItemContext<'a> {
         ItemContext {
             vault: &self.vault,
-            vm: self.vms.get(&item.vm),
-            kind: policy.map(|it| it.kind),
+            vm: row.vm.as_ref(),
+            kind: row.kind,
             points: None,
             freezes: None,
             now: call.now,
@@ -53,19 +74,43 @@ impl Rows {
     }
 }
 
-fn passes(item: &ProtectedItem, filter: &Filter) -> bool {
-    filter.allows("friendlyName", &item.vm_name)
-        && filter.allows("policyName", item.policy.as_deref().unwrap_or_default())
-        && filter.allows("itemName", &item_name(&item.vm_group, &item.vm_name))
-        && filter.allows("containerName", &container_name(&item.vm_group, &item.vm_name))
+/// Group and name that a native name of an item or a container is made of.
+fn parts(text: &str, made: fn(&str, &str) -> String) -> Option<(String, String)> {
+    let (rest, name) = text.rsplit_once(';')?;
+    let (_, group) = rest.rsplit_once(';')?;
+    made(group, name).eq_ignore_ascii_case(text).then(|| (group.to_owned(), name.to_owned()))
+}
+
+/// The items that a filter lets through; none when there can be none.
+fn narrowed(call: &Call<'_>, filter: &Filter) -> Result<Option<Search>, ArmError> {
+    let mut search = call.window()?.search();
+    if !asks_for_vms(filter) {
+        return Ok(None);
+    }
+    search.name = filter.text("friendlyName").map(str::to_owned);
+    search.policy = filter.text("policyName").map(str::to_owned);
+    let native = [
+        filter.text("itemName").map(|text| parts(text, item_name)),
+        filter.text("containerName").map(|text| parts(text, container_name)),
+    ];
+    for named in native.into_iter().flatten() {
+        let Some((group, name)) = named else { return Ok(None) };
+        let differs = |old: &Option<String>, new: &str| {
+            old.as_ref().is_some_and(|old| !old.eq_ignore_ascii_case(new))
+        };
+        if differs(&search.group, &group) || differs(&search.name, &name) {
+            return Ok(None);
+        }
+        (search.group, search.name) = (Some(group), Some(name));
+    }
+    Ok(Some(search))
 }
 
 /// GET ~V/backupProtectedItems
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let filter = call.filter()?;
-    let rows = call.read("list items", |tx| rows(call, tx))?;
-    let wanted = rows.items.iter().filter(|it| asks_for_vms(&filter) && passes(it, &filter));
-    call.page(wanted, |it| item::item(it, rows.context(it, call)))
+    let narrowed = narrowed(call, &call.filter()?)?;
+    let rows = call.read("list items", |tx| rows(call, tx, narrowed))?;
+    call.page_of(&rows.items, |it| item::item(&it.item, rows.context(it, call)))
 }
 
 /// The item that the path names.
@@ -95,10 +140,11 @@ pub(crate) fn body(call: &Call<'_>, names: &VmRef) -> Result<Value, ArmError> {
             Some(name) => tx.policy(vault.id, name)?.map(|policy| policy.kind),
             None => None,
         };
-        let points = tx.points(found.id)?;
-        let oldest = points.iter().map(|point| point.time).min();
-        let freezes = FreezeWindows::of(&points);
-        let (points, vm) = (Some((points.len(), oldest)), vm.as_ref());
+        let search =
+            PointSearch { item: Some(found.id), limit: FREEZES_MAX, ..PointSearch::default() };
+        let freezes = FreezeWindows::of(&tx.search_points(&search)?);
+        let count = usize::try_from(tx.stored_of_item(found.id)?.points).unwrap_or(usize::MAX);
+        let (points, vm) = (Some((count, tx.oldest_point(found.id)?)), vm.as_ref());
         let context = ItemContext { vault: &vault, vm, kind, points, freezes, now: call.now };
         Ok(item::item(&found, context))
     })
@@ -111,15 +157,15 @@ pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
 
 fn container_list(call: &Call<'_>, deleted: bool) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
-    let rows = call.read("list containers", |tx| rows(call, tx))?;
-    let is_deleted = |it: &ProtectedItem| matches!(it.state, ItemState::SoftDeleted { .. });
-    let wanted = rows.items.iter().filter(|it| {
-        asks_for_vms(&filter)
-            && (!deleted || is_deleted(it))
-            && filter.allows("status", "Registered")
-            && filter.allows("friendlyName", &it.vm_name)
-    });
-    call.page(wanted, |it| container::container(&rows.vault, it, rows.vms.get(&it.vm)))
+    let wanted = Search {
+        name: filter.text("friendlyName").map(str::to_owned),
+        deleted: deleted.then_some(true),
+        ..call.window()?.search()
+    };
+    let narrowed =
+        (asks_for_vms(&filter) && filter.allows("status", "Registered")).then_some(wanted);
+    let rows = call.read("list containers", |tx| rows(call, tx, narrowed))?;
+    call.page_of(&rows.items, |it| container::container(&rows.vault, &it.item, it.vm.as_ref()))
 }
 
 /// GET ~V/backupProtectionContainers
@@ -135,34 +181,44 @@ pub(crate) fn deleted_containers(call: &Call<'_>) -> Result<Reply, ArmError> {
 /// GET ~C
 pub(crate) fn show_container(call: &Call<'_>) -> Result<Reply, ArmError> {
     let wanted = call.param("container");
-    let rows = call.read("show container", |tx| rows(call, tx))?;
-    let named = |it: &&ProtectedItem| {
-        container_name(&it.vm_group, &it.vm_name).eq_ignore_ascii_case(wanted)
-    };
-    let found = rows.items.iter().find(named).ok_or_else(|| {
+    let found = call.read("show container", |tx| {
+        let vault = call.vault(tx)?;
+        let item = match parts(wanted, container_name) {
+            Some((group, name)) => tx.item_named(vault.id, &group, &name)?,
+            None => None,
+        };
+        let Some(item) = item else { return Ok(None) };
+        let vm = tx.vm(item.vm)?;
+        Ok(Some(container::container(&vault, &item, vm.as_ref())))
+    })?;
+    found.map(Reply::ok).ok_or_else(|| {
         call.no_resource(
             "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers",
             wanted,
         )
-    })?;
-    Ok(Reply::ok(container::container(&rows.vault, found, rows.vms.get(&found.vm))))
+        .into()
+    })
 }
 
 /// GET ~V/backupProtectableItems
 pub(crate) fn protectable(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
+    let wanted = Search {
+        name: filter.text("friendlyName").map(str::to_owned),
+        protected: Some(false),
+        missing: Missing::LeftOut,
+        order: Order::Group,
+        ..call.window()?.search()
+    };
     let (vault, vms) = call.read("list protectable items", |tx| {
         let vault = call.vault(tx)?;
-        let mut free = Vec::new();
-        for vm in tx.vms(vault.subscription)? {
-            let here = vm.region == vault.region && vm.missing_since.is_none();
-            if here && tx.item_of_vm(vm.id)?.is_none() {
-                free.push(vm);
-            }
+        if !asks_for_vms(&filter) {
+            return Ok((vault, Vec::new()));
         }
-        Ok((vault, free))
+        let subscription = Some(vault.subscription);
+        let region = Some(vault.region.clone());
+        let vms = tx.search_vms(&Search { subscription, region, ..wanted })?;
+        Ok((vault, vms))
     })?;
-    let wanted =
-        vms.iter().filter(|vm| asks_for_vms(&filter) && filter.allows("friendlyName", &vm.name));
-    call.page(wanted, |vm| container::protectable(&vault, vm))
+    call.page_of(&vms, |vm| container::protectable(&vault, vm))
 }

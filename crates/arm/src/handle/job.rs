@@ -44,16 +44,39 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let Some(mut wanted) = job_filter(&filter, vault.id)? else {
         return call.page(Vec::new(), |nothing| nothing);
     };
-    let id = filter.text("jobId");
-    // A vault keeps jobs for years: no more are read than this page and the next need.
-    wanted.limit = if id.is_some() { None } else { u32::try_from(window.entries()).ok() };
-    let (jobs, items) =
-        call.read("list jobs", |tx| Ok((tx.jobs(&wanted)?, tx.items(vault.id)?)))?;
-    let shown = jobs.iter().filter(|job| id.is_none_or(|id| id == job.id.to_string()));
-    call.page(shown, |job| {
-        let item = items.iter().find(|item| Some(item.id) == job.item);
-        job::summary(job, JobContext { vault: &vault, item, now: call.now })
+    (wanted.skip, wanted.limit) = (window.skip(), Some(window.limit()));
+    let jobs = call.read("list jobs", |tx| {
+        let found = match filter.text("jobId") {
+            None => tx.jobs(&wanted)?,
+            Some(id) => one_job(tx, &wanted, id)?.into_iter().collect(),
+        };
+        let mut jobs = Vec::new();
+        for job in found {
+            let item = match job.item {
+                Some(id) => tx.item(id)?,
+                None => None,
+            };
+            jobs.push((job, item));
+        }
+        Ok(jobs)
+    })?;
+    call.page_of(&jobs, |(job, item)| {
+        job::summary(job, JobContext { vault: &vault, item: item.as_ref(), now: call.now })
     })
+}
+
+/// The job of this id, when the rest of the filter lets it through.
+fn one_job(tx: &mut dyn Tx, wanted: &JobFilter, id: &str) -> Result<Option<Job>, Refusal> {
+    let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
+    let passes = |job: &Job| {
+        job.vault == wanted.vault
+            && (wanted.statuses.is_empty() || wanted.statuses.contains(&job.status()))
+            && wanted.operation.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(job.kind.azure()))
+            && wanted.from.is_none_or(|from| job.created >= from)
+            && wanted.to.is_none_or(|to| job.created < to)
+            && wanted.skip == 0
+    };
+    Ok(tx.job(id)?.filter(passes))
 }
 
 /// The job in the path, with its vault.

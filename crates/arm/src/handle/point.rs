@@ -1,7 +1,7 @@
 //! Recovery points, to look at.
 
 use coffre_control::model::{ProtectedItem, RecoveryPoint, Vault};
-use coffre_control::port::Tx;
+use coffre_control::port::{PointSearch, Tx};
 use coffre_control::{ErrorCode, Refusal};
 
 use crate::call::Call;
@@ -17,16 +17,16 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
     let (from, to) = (filter.time("startDate")?, filter.time("endDate")?);
     let names = call.item_names()?;
-    let (vault, item, mut points) = call.read("list recovery points", |tx| {
+    let window = call.window()?;
+    let (vault, item, points) = call.read("list recovery points", |tx| {
         let vault = call.vault(tx)?;
         let item = item::find(tx, &vault, &names)?;
-        let points = tx.points(item.id)?;
+        let (skip, limit) = (window.skip(), window.limit());
+        let search = PointSearch { item: Some(item.id), from, to, skip, limit };
+        let points = tx.search_points(&search)?;
         Ok((vault, item, points))
     })?;
-    points
-        .retain(|it| from.is_none_or(|from| it.time >= from) && to.is_none_or(|to| it.time <= to));
-    points.sort_by_key(|it| std::cmp::Reverse(it.time));
-    call.page(&points, |it| render::point::point(&vault, &item, it))
+    call.page_of(&points, |it| render::point::point(&vault, &item, it))
 }
 
 /// The point in the path, with what it belongs to.

@@ -1,6 +1,7 @@
 //! Backup policies.
 
-use coffre_control::model::{Policy, ProtectedItem, Vault};
+use coffre_control::model::{Policy, Vault};
+use coffre_control::port::Tx;
 use coffre_control::usecase::{delete_policy, put_policy};
 use coffre_control::{ErrorCode, Refusal};
 
@@ -12,25 +13,25 @@ use crate::http::reply::Reply;
 use crate::policy_body;
 use crate::render;
 
-fn followers(policy: &Policy, items: &[ProtectedItem]) -> usize {
-    let follows = |item: &&ProtectedItem| {
-        item.policy.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
-    };
-    items.iter().filter(follows).count()
+fn followers(tx: &mut dyn Tx, policy: &Policy) -> Result<usize, Refusal> {
+    Ok(tx.count_items_of_policy(policy.vault, &policy.name)? as usize)
 }
 
 /// GET ~V/backupPolicies, also with a slash at the end
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
-    let (vault, policies, items) = call.read("list policies", |tx| {
+    let window = call.window()?;
+    let limit = if asks_for_vms(&filter) { window.limit() } else { 0 };
+    let (vault, policies) = call.read("list policies", |tx| {
         let vault = call.vault(tx)?;
-        let policies = tx.policies(vault.id)?;
-        let items = tx.items(vault.id)?;
-        Ok((vault, policies, items))
+        let mut policies = Vec::new();
+        for policy in tx.search_policies(vault.id, window.skip(), limit)? {
+            let items = followers(tx, &policy)?;
+            policies.push((policy, items));
+        }
+        Ok((vault, policies))
     })?;
-    let wanted = policies.iter().filter(|_| asks_for_vms(&filter));
-    let body = |it: &Policy| render::policy::policy(&vault, it, followers(it, &items));
-    call.page(wanted, body)
+    call.page_of(&policies, |(it, items)| render::policy::policy(&vault, it, *items))
 }
 
 /// 404 of a policy.
@@ -47,8 +48,8 @@ pub(crate) fn show(call: &Call<'_>) -> Result<Reply, ArmError> {
     let body = call.read("show policy", |tx| {
         let vault = call.vault(tx)?;
         let policy = tx.policy(vault.id, name)?.ok_or_else(|| unknown(&vault, name))?;
-        let items = tx.items(vault.id)?;
-        Ok(render::policy::policy(&vault, &policy, followers(&policy, &items)))
+        let items = followers(tx, &policy)?;
+        Ok(render::policy::policy(&vault, &policy, items))
     })?;
     Ok(Reply::ok(body))
 }

@@ -26,6 +26,20 @@ pub(crate) fn kept(tx: &mut dyn Tx, scope: &str) -> Result<BTreeMap<String, Tags
     Ok(rows.into_iter().map(|it| (it.scope.to_ascii_lowercase(), read(&it.content))).collect())
 }
 
+/// The tags that are kept beside each of some resources, by id in lower case.
+pub(crate) fn of_each(
+    tx: &mut dyn Tx,
+    ids: impl IntoIterator<Item = String>,
+) -> Result<BTreeMap<String, Tags>, Refusal> {
+    let mut found = BTreeMap::new();
+    for id in ids {
+        if let Some(row) = tx.record(RecordKind::Tags, &id, NAME)? {
+            found.insert(id.to_ascii_lowercase(), read(&row.content));
+        }
+    }
+    Ok(found)
+}
+
 fn read(content: &Value) -> Tags {
     let pairs = content.as_object().into_iter().flatten();
     pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use coffre_control::model::{RecordKind, Subscription};
+use coffre_control::port::{Missing, Order, Search};
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -11,7 +12,7 @@ use crate::http::error::ArmError;
 use crate::http::filter::Filter;
 use crate::http::query::clip;
 use crate::http::reply::Reply;
-use crate::names::region_name;
+use crate::names::{VAULT_TYPE, VM_TYPE, region_name};
 use crate::render::resource::{self, Listed};
 
 /// API version that the providers list names; every well-formed one is served.
@@ -130,6 +131,9 @@ fn provider_body(
 pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
     let filter = call.filter()?;
     let id = call.subscription_id()?;
+    if filter.text("tagname").is_none() {
+        return untagged(call, &filter);
+    }
     let mut listed = call.read("list resources", |tx| {
         let vaults = tx.vaults(id)?;
         let accounts = tx.storage_accounts(id)?;
@@ -149,6 +153,84 @@ pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
     }
     listed.retain(|it| wanted(it, &filter));
     call.page(listed, |it| it.body)
+}
+
+/// The list of resources when nothing is asked of their tags: one kind after the other, each cut
+/// by the store.
+fn untagged(call: &Call<'_>, filter: &Filter) -> Result<Reply, ArmError> {
+    let window = call.window()?;
+    let subscription = call.subscription_id()?;
+    let group = filter.text("resourceGroup").map(str::to_owned);
+    let search = Search {
+        subscription: Some(subscription),
+        group: call.group.as_ref().map(|it| it.name.clone()).or(group),
+        region: filter.text("location").map(region_name),
+        name: filter.text("name").map(str::to_owned),
+        missing: Missing::LeftOut,
+        order: Order::Group,
+        ..Search::default()
+    };
+    let here = call.group.as_ref().is_none_or(|it| filter.allows("resourceGroup", &it.name));
+    let asked = |kind: &str| here && filter.allows("resourceType", kind);
+    let listed = call.read("list resources", |tx| {
+        let mut part = Part { skip: window.skip(), left: window.limit(), listed: Vec::new() };
+        if asked(VAULT_TYPE) {
+            let count = tx.count_vaults(&search)?;
+            let rows = tx.search_vaults(&part.of(&search))?;
+            part.take(count, rows.iter().map(Listed::vault));
+        }
+        let scope = format!("/subscriptions/{subscription}");
+        let passes = |it: &Listed| {
+            here && wanted(it, filter)
+                && search.group.as_ref().is_none_or(|group| group.eq_ignore_ascii_case(&it.group))
+        };
+        let accounts = tx.storage_accounts(subscription)?;
+        let accounts = accounts.iter().map(Listed::storage_account).filter(passes).collect();
+        part.take_all(accounts);
+        if asked(VM_TYPE) {
+            let count = tx.count_vms(&search)?;
+            let rows = tx.search_vms(&part.of(&search))?;
+            part.take(count, rows.iter().map(Listed::vm));
+        }
+        let kept = tx.records_below(RecordKind::Resource, &scope)?;
+        part.take_all(kept.iter().filter_map(Listed::kept).filter(passes).collect());
+        let ids = part.listed.iter().filter_map(|it| it.body["id"].as_str().map(str::to_owned));
+        let tags = tag::of_each(tx, ids.collect::<Vec<_>>())?;
+        part.listed.iter_mut().for_each(|it| it.add_tags(&tags));
+        Ok(part.listed)
+    })?;
+    call.page_of(listed, |it| it.body)
+}
+
+/// A page that is filled from several lists, one after the other.
+struct Part {
+    /// Entries that are still left out.
+    skip: u64,
+    /// Entries that still find room.
+    left: u32,
+    listed: Vec<Listed>,
+}
+
+impl Part {
+    /// What is read of the next list.
+    fn of(&self, search: &Search) -> Search {
+        Search { skip: self.skip, limit: self.left, ..search.clone() }
+    }
+
+    /// Takes what was read of a list of so many.
+    fn take(&mut self, count: u64, rows: impl Iterator<Item = Listed>) {
+        let before = self.listed.len();
+        self.listed.extend(rows.take(self.left as usize));
+        self.left -= (self.listed.len() - before) as u32;
+        self.skip = self.skip.saturating_sub(count);
+    }
+
+    /// Takes its part of a whole list.
+    fn take_all(&mut self, rows: Vec<Listed>) {
+        let count = rows.len() as u64;
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX);
+        self.take(count, rows.into_iter().skip(skipped));
+    }
 }
 
 fn wanted(listed: &Listed, filter: &Filter) -> bool {

@@ -1,8 +1,9 @@
 //! Vaults.
 
 use coffre_control::model::{
-    Identity, Immutability, MonitoringSettings, Redundancy, SoftDelete, SoftDeleteState, Vault,
+    Identity, Immutability, MonitoringSettings, Redundancy, SoftDelete, SoftDeleteState,
 };
+use coffre_control::port::Search;
 use coffre_control::usecase::{
     PutVault, VaultPatch, Written, check_vault_name_free, delete_vault, put_vault, update_vault,
 };
@@ -20,13 +21,13 @@ use crate::render::vault::{etag, vault as body};
 
 /// GET the vaults of a subscription, or of a group
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let id = call.subscription_id()?;
-    let vaults = call.read("list vaults", |tx| Ok(tx.vaults(id)?))?;
-    let here = |vault: &&Vault| match &call.group {
-        Some(group) => vault.group.eq_ignore_ascii_case(&group.name),
-        None => true,
+    let search = Search {
+        subscription: Some(call.subscription_id()?),
+        group: call.group.as_ref().map(|it| it.name.clone()),
+        ..call.window()?.search()
     };
-    call.page(vaults.iter().filter(here), |it| body(it, "Succeeded"))
+    let vaults = call.read("list vaults", |tx| Ok(tx.search_vaults(&search)?))?;
+    call.page_of(&vaults, |it| body(it, "Succeeded"))
 }
 
 /// GET one vault

@@ -1,6 +1,7 @@
 //! The configuration objects of a vault.
 
-use coffre_control::model::{ItemState, Redundancy, SoftDelete, SoftDeleteState, Vault};
+use coffre_control::model::{Redundancy, SoftDelete, SoftDeleteState, Vault};
+use coffre_control::port::Search;
 use coffre_control::usecase::{VaultPatch, update_vault};
 use serde_json::Value;
 
@@ -40,21 +41,17 @@ pub(crate) fn guard_proxies(call: &Call<'_>) -> Result<Reply, ArmError> {
 pub(crate) fn usages(call: &Call<'_>) -> Result<Reply, ArmError> {
     let (items, deleted, points, stored) = call.read("count usages", |tx| {
         let vault = call.vault(tx)?;
-        let items = tx.items(vault.id)?;
-        let gone = items.iter().filter(|it| matches!(it.state, ItemState::SoftDeleted { .. }));
-        let gone = gone.count();
-        let (mut points, mut stored) = (0_u64, 0_u64);
-        for item in &items {
-            for point in tx.points(item.id)? {
-                points += 1;
-                stored = stored.saturating_add(point.stats.stored_bytes);
-            }
-        }
-        Ok((items.len() - gone, gone, points, stored))
+        let vault = Some(vault.id);
+        let mut count = |deleted| {
+            tx.count_items(&Search { vault, deleted: Some(deleted), ..Search::default() })
+        };
+        let (kept, gone) = (count(false)?, count(true)?);
+        let stored = tx.stored(vault)?;
+        Ok((kept, gone, stored.points, stored.bytes))
     })?;
     Ok(Reply::list(vec![
-        render::usage("ProtectedItemCount", "Protected items", "Count", items as u64),
-        render::usage("SoftDeletedItemCount", "Soft-deleted items", "Count", deleted as u64),
+        render::usage("ProtectedItemCount", "Protected items", "Count", items),
+        render::usage("SoftDeletedItemCount", "Soft-deleted items", "Count", deleted),
         render::usage("RecoveryPointCount", "Recovery points", "Count", points),
         render::usage("StoredBytes", "Bytes stored", "Bytes", stored),
     ]))

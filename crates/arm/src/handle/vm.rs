@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coffre_control::model::Vm;
+use coffre_control::port::{Missing, Order, Search};
 use coffre_control::usecase::{Power, power_vm};
 use coffre_control::{ErrorCode, Refusal};
 use serde_json::{Value, json};
@@ -20,17 +20,27 @@ fn wants_instance_view(call: &Call<'_>) -> bool {
     expand.split(',').any(|word| word.trim().eq_ignore_ascii_case("instanceView"))
 }
 
-fn page(call: &Call<'_>, keep: impl Fn(&Vm) -> bool) -> Result<Reply, ArmError> {
-    let id = call.subscription_id()?;
+fn page(call: &Call<'_>, narrowed: Search) -> Result<Reply, ArmError> {
+    let window = call.window()?;
+    let search = Search {
+        subscription: Some(call.subscription_id()?),
+        missing: Missing::LeftOut,
+        order: Order::Group,
+        skip: window.skip(),
+        limit: window.limit(),
+        ..narrowed
+    };
     let (vms, tags) = call.read("list virtual machines", |tx| {
-        Ok((tx.vms(id)?, tag::kept(tx, &format!("/subscriptions/{id}"))?))
+        let vms = tx.search_vms(&search)?;
+        let ids = vms.iter().map(|vm| vm_id(vm.subscription, &vm.group, &vm.name));
+        let tags = tag::of_each(tx, ids)?;
+        Ok((vms, tags))
     })?;
     // `statusOnly=true` asks for the instance view of all machines in one call.
     let status_only =
         call.query.get("statusonly").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     let view = status_only || wants_instance_view(call);
-    let shown = vms.iter().filter(|vm| vm.missing_since.is_none() && keep(vm));
-    call.page(shown, |vm| tagged(render::vm::vm(vm, view), &tags))
+    call.page_of(&vms, |vm| tagged(render::vm::vm(vm, view), &tags))
 }
 
 fn tagged(mut body: Value, tags: &BTreeMap<String, Tags>) -> Value {
@@ -41,19 +51,19 @@ fn tagged(mut body: Value, tags: &BTreeMap<String, Tags>) -> Value {
 
 /// GET the VMs of a subscription
 pub(crate) fn list_all(call: &Call<'_>) -> Result<Reply, ArmError> {
-    page(call, |_| true)
+    page(call, Search::default())
 }
 
 /// GET the VMs of a group
 pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let group = call.group()?;
-    page(call, |vm| vm.group.eq_ignore_ascii_case(&group.name))
+    let group = Some(call.group()?.name.clone());
+    page(call, Search { group, ..Search::default() })
 }
 
 /// GET the VMs of a region
 pub(crate) fn list_in_region(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let region = region_name(call.param("location"));
-    page(call, |vm| vm.region == region)
+    let region = Some(region_name(call.param("location")));
+    page(call, Search { region, ..Search::default() })
 }
 
 /// GET one VM

@@ -131,12 +131,27 @@ impl World {
         World::build(public_url, now, Arc::new(Timestamp::now))
     }
 
+    /// A world on a database of its own, with the clock of the machine.
+    pub fn on(public_url: &str, db: Arc<dyn Db>) -> World {
+        let now = Arc::new(Mutex::new(Timestamp::now()));
+        World::build_on(db, public_url, now, Arc::new(Timestamp::now))
+    }
+
     fn build(
         public_url: &str,
         now: Arc<Mutex<Timestamp>>,
         clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> World {
-        let db: Arc<dyn Db> = Arc::new(SqliteDb::memory().expect("a database in memory opens"));
+        let db = Arc::new(SqliteDb::memory().expect("a database in memory opens"));
+        World::build_on(db, public_url, now, clock)
+    }
+
+    fn build_on(
+        db: Arc<dyn Db>,
+        public_url: &str,
+        now: Arc<Mutex<Timestamp>>,
+        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> World {
         let at = clock();
         tx(&*db, "seed", |tx| {
             first_run(tx, seed(), at)?;
@@ -144,6 +159,7 @@ impl World {
         })
         .expect("an empty store takes the seed");
         let state = ArmState {
+            page_key: coffre_arm::PageKey::new([9; 32]),
             guest_logs: Arc::new(|_| Vec::new()),
             db: Arc::clone(&db),
             clock,

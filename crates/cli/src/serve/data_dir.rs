@@ -118,10 +118,19 @@ pub(crate) fn write_secret(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Writes a public file by replacing it as a whole.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, 0o644)
+}
+
+/// The same for a file that only the owner may read, and that is made anew now and then.
+pub(crate) fn replace_secret(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, 0o600)
+}
+
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = tempfile_in(folder)?;
     file.1.write_all(content)?;
-    file.1.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.1.set_permissions(fs::Permissions::from_mode(mode))?;
     file.1.sync_all()?;
     fs::rename(&file.0, path)?;
     File::open(folder)?.sync_all()

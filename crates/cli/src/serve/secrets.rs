@@ -1,6 +1,10 @@
 //! Secrets that the service makes.
 
-use anyhow::anyhow;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+
+use super::data_dir::write_secret;
 
 /// Random bytes of a made-up secret: more than anybody can try.
 const SECRET_BYTES: usize = 24;
@@ -23,6 +27,18 @@ pub(crate) fn make() -> anyhow::Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The random key in a file of the data folder, which is made when it is not there.
+pub(crate) fn kept(path: &Path) -> anyhow::Result<[u8; 32]> {
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        write_secret(path, &bytes).with_context(|| format!("write {}", path.display()))?;
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    <[u8; 32]>::try_from(bytes)
+        .map_err(|_| anyhow!("{} is not a key of 32 bytes; remove it", path.display()))
 }
 
 #[cfg(test)]

@@ -208,6 +208,24 @@ impl ProtectedItem {
         }
     }
 
+    /// How much it needs somebody: 0 = act, 1 = look, 2 = all is well, or nobody expects backups.
+    pub fn urgency(&self) -> u8 {
+        match self.state {
+            ItemState::Protected => match self.last_backup.as_ref().map(|last| last.outcome) {
+                Some(BackupOutcome::Failed) => 0,
+                Some(BackupOutcome::CompletedWithWarnings) => 1,
+                Some(BackupOutcome::Completed | BackupOutcome::Cancelled) | None => 2,
+            },
+            ItemState::IrPending => 1,
+            ItemState::Stopped | ItemState::Suspended | ItemState::SoftDeleted { .. } => 2,
+        }
+    }
+
+    /// Whether it has an alert: its last backup failed, or its next one may.
+    pub fn has_alert(&self) -> bool {
+        self.urgency() == 0 || !self.health.details().is_empty()
+    }
+
     /// Whether a disk of the VM is backed up.
     pub fn takes_disk(&self, lun: Option<u32>) -> bool {
         self.disk_selection.as_ref().is_none_or(|selection| selection.takes(lun))

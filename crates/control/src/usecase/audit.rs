@@ -12,7 +12,7 @@ const SHOWN_MAX: u32 = 1000;
 /// The newest records, newest first; at most `limit`, and at most a thousand.
 pub fn list_audit(tx: &mut dyn Tx, cx: &Cx<'_>, limit: u32) -> Result<Vec<AuditRecord>, Refusal> {
     cx.may(Action::WriteAccess)?;
-    Ok(tx.audit(limit.min(SHOWN_MAX))?)
+    Ok(tx.search_audit("", 0, limit.min(SHOWN_MAX))?)
 }
 
 /// Follows the chain of the audit from its first record to its last.

@@ -101,7 +101,7 @@ pub use vault::{
 pub use vault_time::{advance_vault_clock, confirm_vault_clock, vault_clock};
 pub use vm::{
     Power, VmChoice, VmView, get_vm, get_vm_by_id, list_protectable_vms, list_vm_choices,
-    list_vm_views, list_vms, power_vm,
+    list_vm_views, list_vms, power_vm, vm_choices,
 };
 
 /// Whether a put made something or changed it.

@@ -8,10 +8,12 @@ use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
 use crate::id::VaultId;
 use crate::model::{
-    DaylightSaving, Policy, PolicyKind, ProtectedItem, Retention, Schedule, SnapshotConsistency,
-    Tiering, Vault,
+    DaylightSaving, Policy, PolicyKind, Retention, Schedule, SnapshotConsistency, Tiering, Vault,
 };
-use crate::port::Tx;
+use crate::port::{Search, Tx};
+
+/// Items that a refusal names.
+const NAMED_MAX: u32 = 10;
 
 /// A policy with the number of items under it.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +57,8 @@ pub fn list_policies(
 ) -> Result<Vec<PolicyView>, Refusal> {
     cx.may(Action::Read)?;
     let vault = find::vault(tx, vault)?;
-    let items = tx.items(vault.id)?;
     let policies = tx.policies(vault.id)?;
-    Ok(policies.into_iter().map(|policy| view(policy, &items)).collect())
+    policies.into_iter().map(|policy| view(tx, policy)).collect()
 }
 
 /// One policy.
@@ -70,8 +71,7 @@ pub fn get_policy(
     cx.may(Action::Read)?;
     let vault = find::vault(tx, vault)?;
     let policy = find::policy(tx, &vault, name)?;
-    let items = tx.items(vault.id)?;
-    Ok(view(policy, &items))
+    view(tx, policy)
 }
 
 /// Makes or replaces a policy. Items under it follow the new rules at once, and so do the points
@@ -100,8 +100,7 @@ pub fn put_policy(
     tx.put_policy(&mut policy)?;
     plan_policy(tx, &policy, cx.now)?;
     cx.record(tx, Action::WritePolicy, target(&policy.name, &vault))?;
-    let items = tx.items(vault.id)?;
-    Ok((view(policy, &items), written))
+    Ok((view(tx, policy)?, written))
 }
 
 /// The row of a policy, new or in the place of an old one.
@@ -132,19 +131,25 @@ pub fn delete_policy(
     cx.may(Action::DeletePolicy)?;
     let vault = find::vault(tx, vault)?;
     let policy = find::policy(tx, &vault, name)?;
-    let under: Vec<String> = tx
-        .items(vault.id)?
-        .iter()
-        .filter(|item| is_under(item, &policy))
-        .map(|item| format!("'{}'", item.vm_name))
-        .collect();
-    if !under.is_empty() {
+    let under = Search {
+        vault: Some(vault.id),
+        policy: Some(policy.name.clone()),
+        limit: NAMED_MAX,
+        ..Search::default()
+    };
+    let count = tx.count_items(&under)?;
+    if count > 0 {
+        let mut named: Vec<String> =
+            tx.search_items(&under)?.iter().map(|item| format!("'{}'", item.vm_name)).collect();
+        if count > u64::from(NAMED_MAX) {
+            named.push(String::from('…'));
+        }
         return Err(Refusal::new(
             ErrorCode::BMSUserErrorPolicyInUse,
             format!(
                 "Policy '{}' protects {}. Put these items under another policy first.",
                 policy.name,
-                under.join(", ")
+                named.join(", ")
             ),
         )
         .about(policy.name));
@@ -170,13 +175,9 @@ fn keep_enhanced(old: &Policy, new: &PutPolicy) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn view(policy: Policy, items: &[ProtectedItem]) -> PolicyView {
-    let under = items.iter().filter(|item| is_under(item, &policy)).count();
-    PolicyView { policy, items: u32::try_from(under).unwrap_or(u32::MAX) }
-}
-
-fn is_under(item: &ProtectedItem, policy: &Policy) -> bool {
-    item.policy.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&policy.name))
+fn view(tx: &mut dyn Tx, policy: Policy) -> Result<PolicyView, Refusal> {
+    let under = tx.count_items_of_policy(policy.vault, &policy.name)?;
+    Ok(PolicyView { policy, items: u32::try_from(under).unwrap_or(u32::MAX) })
 }
 
 fn target(name: &str, vault: &Vault) -> String {

@@ -121,9 +121,21 @@ pub fn list_vm_choices(
 ) -> Result<Vec<VmChoice>, Refusal> {
     cx.may(Action::Read)?;
     let vault = find::vault(tx, vault)?;
+    let vms = tx.vms(vault.subscription)?;
+    vm_choices(tx, cx, &vault, vms)
+}
+
+/// Some VMs, each with the reason why the vault cannot protect it, if any.
+pub fn vm_choices(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    vault: &Vault,
+    vms: Vec<Vm>,
+) -> Result<Vec<VmChoice>, Refusal> {
+    cx.may(Action::Read)?;
     let mut choices = Vec::new();
-    for vm in tx.vms(vault.subscription)? {
-        let obstacle = obstacle(tx, &vault, &vm)?;
+    for vm in vms {
+        let obstacle = obstacle(tx, vault, &vm)?;
         choices.push(VmChoice { vm, obstacle });
     }
     Ok(choices)

@@ -3,18 +3,15 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use coffre_control::Action;
-use coffre_control::model::AuditRecord;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::page::prelude::*;
 use crate::sentence;
+use crate::sort::skipped;
 use crate::view::TimeElement;
 use crate::words;
-
-/// Newest records that are looked at.
-const RECORDS_MAX: u32 = 5000;
 
 #[derive(Template)]
 #[template(path = "activity.html")]
@@ -51,22 +48,19 @@ pub(crate) async fn show(
     view: View,
     Query(filter): Query<Filter>,
 ) -> Answer {
-    let records = app
-        .look("portal_activity", view.caller(), |tx, cx| {
+    let (needle, page) = (filter.find.trim().to_owned(), filter.page.clone());
+    let (records, count) = app
+        .look("portal_activity", view.caller(), move |tx, cx| {
             cx.may(Action::Read)?;
-            Ok(tx.audit(RECORDS_MAX)?)
+            let count = tx.count_audit(&needle)?;
+            let skip = skipped(&page, count);
+            Ok((tx.search_audit(&needle, skip, PAGE_ROWS as u32)?, count))
         })
         .await?;
-    let needle = filter.find.trim().to_lowercase();
-    let found = |it: &&AuditRecord| {
-        it.name.to_lowercase().contains(&needle) || it.target.to_lowercase().contains(&needle)
-    };
-    let found: Vec<&AuditRecord> = records.iter().filter(found).collect();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let find = utf8_percent_encode(&filter.find, NON_ALPHANUMERIC);
-    let pager =
-        Pager::new(&view, format!("/portal/activity?find={find}&"), &filter.page, found.len());
-    let shown = found.into_iter().skip(pager.skipped()).take(PAGE_ROWS);
-    let none = if records.is_empty() {
+    let pager = Pager::new(&view, format!("/portal/activity?find={find}&"), &filter.page, count);
+    let none = if filter.find.trim().is_empty() {
         empty(&view, "activity-none", "activity-none-text")
     } else {
         empty(&view, "nothing-found", "nothing-found-text")
@@ -75,7 +69,8 @@ pub(crate) async fn show(
         view: &view,
         section: "activity",
         find: &filter.find,
-        rows: shown
+        rows: records
+            .iter()
             .map(|it| Row {
                 time: view.time_exact(it.time),
                 who: &it.name,

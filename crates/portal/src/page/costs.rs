@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use coffre_control::Refusal;
 use coffre_control::id::{ItemId, VaultId};
-use coffre_control::port::Tx;
+use coffre_control::port::{PointSearch, Search, Tx};
 use coffre_control::usecase::vault::get_vault_by_id;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use crate::az::AzCommand;
 use crate::format;
 use crate::page::parse_id;
 use crate::page::prelude::*;
+use crate::sort::skipped;
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -71,11 +72,11 @@ pub(crate) async fn show(
 ) -> Answer {
     let id: VaultId = parse_id(&id)?;
     let price = read_price(&asked.price);
-    let page: usize = asked.page.parse().unwrap_or(1).max(1);
+    let page = asked.page.clone();
     let (vault, count, uses) = app
         .look("portal_costs", view.caller(), move |tx, cx| {
             let vault = get_vault_by_id(tx, cx, id)?;
-            let (count, uses) = read_uses(tx, id, page)?;
+            let (count, uses) = read_uses(tx, id, &page)?;
             Ok((vault, count, uses))
         })
         .await?;
@@ -124,22 +125,23 @@ pub(crate) async fn show(
 }
 
 /// What the items of one page use, and how many there are in all.
-fn read_uses(tx: &mut dyn Tx, id: VaultId, page: usize) -> Result<(usize, Vec<Use>), Refusal> {
-    let items = tx.items(id)?;
-    let last = items.len().div_ceil(PAGE_ROWS).max(1);
-    let skipped = (page.min(last) - 1) * PAGE_ROWS;
+fn read_uses(tx: &mut dyn Tx, id: VaultId, page: &str) -> Result<(usize, Vec<Use>), Refusal> {
+    let search = Search { vault: Some(id), limit: PAGE_ROWS as u32, ..Search::default() };
+    let count = tx.count_items(&search)?;
     let mut uses = Vec::new();
-    for item in items.iter().skip(skipped).take(PAGE_ROWS) {
-        let points = tx.points(item.id)?;
+    for item in tx.search_items(&Search { skip: skipped(page, count), ..search })? {
+        let newest = PointSearch { item: Some(item.id), limit: 1, ..PointSearch::default() };
+        let newest = tx.search_points(&newest)?;
+        let stored = tx.stored_of_item(item.id)?;
         uses.push(Use {
             id: item.id,
-            name: item.vm_name.clone(),
-            points: points.len() as u64,
-            size: points.first().map_or(0, |point| point.size_bytes),
-            stored: points.iter().map(|point| point.stats.stored_bytes).sum(),
+            name: item.vm_name,
+            points: stored.points,
+            size: newest.first().map_or(0, |point| point.size_bytes),
+            stored: stored.bytes,
         });
     }
-    Ok((items.len(), uses))
+    Ok((usize::try_from(count).unwrap_or(usize::MAX), uses))
 }
 
 /// A price with a point or a comma; none when it is no price.

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use coffre_control::ErrorCode;
 use coffre_control::id::ItemId;
 use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint};
-use coffre_control::port::JobFilter;
+use coffre_control::port::{JobFilter, PointSearch};
 use coffre_control::usecase::{ItemView, get_item_by_id, undelete_item};
 
 use crate::az::AzCommand;
@@ -22,6 +22,18 @@ use crate::words;
 const JOBS_MAX: u32 = 5;
 /// Newest points that the page shows; the count of all is in the heading.
 const POINTS_MAX: usize = 100;
+/// Newest points that the charts draw: more than a year of daily ones.
+const DRAWN_MAX: u32 = 400;
+
+/// What the page shows of the item's points.
+struct Points {
+    /// Newest first.
+    newest: Vec<RecoveryPoint>,
+    /// Of all.
+    count: u64,
+    /// Of all.
+    oldest: Option<jiff::Timestamp>,
+}
 
 #[derive(Template)]
 #[template(path = "item.html")]
@@ -70,7 +82,16 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
             let found = get_item_by_id(tx, cx, id)?;
             let filter =
                 JobFilter { item: Some(id), limit: Some(JOBS_MAX), ..JobFilter::default() };
-            Ok((found, tx.points(id)?, tx.jobs(&filter)?, tx.running_job(id)?, tx.regions()?))
+            let points = Points {
+                newest: tx.search_points(&PointSearch {
+                    item: Some(id),
+                    limit: DRAWN_MAX,
+                    ..PointSearch::default()
+                })?,
+                count: tx.stored_of_item(id)?.points,
+                oldest: tx.oldest_point(id)?,
+            };
+            Ok((found, points, tx.jobs(&filter)?, tx.running_job(id)?, tx.regions()?))
         })
         .await?;
     let region = region_label(&regions, &found.vault.region);
@@ -80,7 +101,7 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
 fn page<'a>(
     view: &'a View,
     found: &'a ItemView,
-    points: &'a [RecoveryPoint],
+    points: &'a Points,
     jobs: &'a [Job],
     running: Option<&Job>,
     region: &str,
@@ -99,7 +120,7 @@ fn page<'a>(
             region: region.to_owned(),
         },
         state: status(view, words::item(item)),
-        notices: notices(view, item, points.len()),
+        notices: notices(view, item, points.count),
         last_backup: words::last_backup(item).map(|last| status(view, last)),
         last_time: item.last_backup.as_ref().map(|last| view.time(last.time)),
         health: status(view, words::health(&item.health)),
@@ -108,21 +129,21 @@ fn page<'a>(
             schedule: policy_text::schedule(view, policy),
             details: policy_text::details(view, policy),
         }),
-        oldest: points.last().map(|point| view.time(point.time)),
-        newest: points.first().map(|point| view.time(point.time)),
+        oldest: points.oldest.map(|time| view.time(time)),
+        newest: points.newest.first().map(|point| view.time(point.time)),
         vm_present: found.vm.is_some(),
         may,
         running: running.map(|job| job.id.to_string()),
         charts: [
-            chart::points(view, points),
-            chart::freezes(view, points),
-            chart::churn(view, points),
+            chart::points(view, &points.newest),
+            chart::freezes(view, &points.newest),
+            chart::churn(view, &points.newest),
         ]
         .into_iter()
         .flatten()
         .collect(),
-        point_count: view.t1("count-points", "count", points.len()),
-        points: PointTable::new(view, &names, points.iter().take(POINTS_MAX))
+        point_count: view.t1("count-points", "count", points.count),
+        points: PointTable::new(view, &names, points.newest.iter().take(POINTS_MAX))
             .of_one_item(restorable),
         no_points: empty(view, "points-none", "item-points-none-text"),
         jobs: JobTable::new(view, jobs),
@@ -135,7 +156,7 @@ fn is_deleted(item: &ProtectedItem) -> bool {
     matches!(item.state, ItemState::SoftDeleted { .. })
 }
 
-fn notices(view: &View, item: &ProtectedItem, points: usize) -> Vec<Notice> {
+fn notices(view: &View, item: &ProtectedItem, points: u64) -> Vec<Notice> {
     let mut notices = Vec::new();
     match item.state {
         ItemState::IrPending => notices.push(

@@ -8,8 +8,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
+use crate::inventory::vaults_of;
 use crate::page::prelude::*;
-use crate::sort::{Sort, last_page, search};
+use crate::sort::{Sort, search, within};
 use crate::table::ItemTable;
 
 #[derive(Template)]
@@ -48,16 +49,10 @@ pub(crate) async fn show(
     let (items, count, any, vaults) = app
         .look("portal_items", view.caller(), move |tx, cx| {
             cx.may(Action::Read)?;
-            let (mut items, count) = tx.search_items(&search)?;
-            if items.is_empty() && count > 0 {
-                items = tx.search_items(&last_page(search, count))?.0;
-            }
-            let any =
-                count > 0 || tx.search_items(&Search { limit: 1, ..Search::default() })?.1 > 0;
-            let mut vaults = Vec::new();
-            for subscription in tx.subscriptions()? {
-                vaults.extend(tx.vaults(subscription.id)?);
-            }
+            let count = tx.count_items(&search)?;
+            let items = tx.search_items(&within(search, count))?;
+            let any = count > 0 || tx.count_items(&Search::default())? > 0;
+            let vaults = vaults_of(tx, items.iter().map(|item| item.vault))?;
             Ok((items, count, any, vaults))
         })
         .await?;

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
+use coffre_control::Action;
 use coffre_control::model::JobStatus;
 use coffre_control::port::JobFilter;
 use jiff::SignedDuration;
@@ -9,13 +10,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
-use crate::inventory::{Inventory, is_backup_job};
+use crate::inventory::vaults_of;
 use crate::page::prelude::*;
+use crate::sort::skipped;
 use crate::table::JobTable;
 use crate::words;
 
-/// Jobs that the list reaches back to at most, on all its pages.
-const JOBS_MAX: u32 = 2000;
 /// Days that the list reaches back when nobody says.
 const DAYS: &str = "7";
 
@@ -84,18 +84,23 @@ pub(crate) async fn show(
         statuses,
         operation: (!filter.operation.is_empty()).then(|| filter.operation.clone()),
         from: days_of(&filter).map(|days| view.now - SignedDuration::from_hours(24 * days)),
-        limit: Some(JOBS_MAX),
+        of_vaults: true,
+        limit: Some(PAGE_ROWS as u32),
         ..JobFilter::default()
     };
-    let (mut jobs, inventory) = app
-        .look("portal_jobs", view.caller(), move |tx, _| {
-            Ok((tx.jobs(&narrowed)?, Inventory::read(tx)?))
+    let page = filter.page.clone();
+    let (jobs, count, vaults) = app
+        .look("portal_jobs", view.caller(), move |tx, cx| {
+            cx.may(Action::Read)?;
+            let count = tx.count_jobs(&narrowed)?;
+            let jobs = tx.jobs(&JobFilter { skip: skipped(&page, count), ..narrowed })?;
+            let vaults = vaults_of(tx, jobs.iter().filter_map(|job| job.vault))?;
+            Ok((jobs, count, vaults))
         })
         .await?;
-    jobs.retain(is_backup_job);
-    let pager = Pager::new(&view, address(&filter), &filter.page, jobs.len());
-    let shown = jobs.iter().skip(pager.skipped()).take(PAGE_ROWS);
-    let commands = inventory.vaults.iter().map(|vault| {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let pager = Pager::new(&view, address(&filter), &filter.page, count);
+    let commands = vaults.iter().map(|vault| {
         let mut command = AzCommand::new("backup job list")
             .option("--resource-group", &vault.group)
             .option("--vault-name", &vault.name);
@@ -111,7 +116,7 @@ pub(crate) async fn show(
         statuses: status_choices(&view, &filter),
         operations: operation_choices(&view, &filter),
         days: day_choices(&view, &filter),
-        table: JobTable::new(&view, shown),
+        table: JobTable::new(&view, &jobs),
         pager,
         none: if no_filter {
             empty(&view, "jobs-none", "jobs-none-text")

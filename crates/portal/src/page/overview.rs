@@ -2,18 +2,19 @@
 
 use askama::Template;
 use axum::extract::State;
-use coffre_control::model::{BackupOutcome, ItemState, JobStatus, ProtectedItem};
-use coffre_control::port::{JobFilter, Tx};
+use coffre_control::id::{ItemId, VaultId};
+use coffre_control::model::{Job, JobStatus, ProtectedItem, RecoveryPoint, Region, Vault, Vm};
+use coffre_control::port::{JobFilter, Missing, Need, Order, PointSearch, Search, Tx};
 use coffre_control::{Action, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::az::AzCommand;
-use crate::inventory::{Inventory, is_backup_job, newest_points};
+use crate::inventory::vaults_of;
 use crate::page::prelude::*;
 use crate::table::{ItemTable, JobTable, PointTable, VmTable};
 
 /// Rows of each table; the rest is one click away.
-const ROWS_MAX: usize = 8;
+const ROWS_MAX: u32 = 8;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -41,45 +42,106 @@ pub(crate) struct Tile {
     pub(crate) note: String,
 }
 
+/// What the tiles count.
 struct Counts {
-    running: usize,
-    failed: usize,
+    vaults: u64,
+    vms: u64,
+    unprotected: u64,
+    items: u64,
+    attention: u64,
+    running: u64,
+    failed: u64,
+    points: u64,
+}
+
+/// The first rows of everything.
+struct First {
+    counts: Counts,
+    regions: Vec<Region>,
+    vms: Vec<Vm>,
+    /// Items that protect these VMs, and those that are most urgent.
+    protecting: Vec<ProtectedItem>,
+    items: Vec<ProtectedItem>,
+    vaults: Vec<Vault>,
+    jobs: Vec<Job>,
+    points: Vec<RecoveryPoint>,
+    names: Vec<(ItemId, String)>,
+}
+
+fn read(tx: &mut dyn Tx, now: Timestamp) -> Result<First, Refusal> {
+    let limit = ROWS_MAX;
+    // What a hypervisor no longer has is of interest only while there are points to restore.
+    let missing = Missing::IfProtected;
+    let vms =
+        tx.search_vms(&Search { missing, order: Order::Group, limit, ..Search::default() })?;
+    let mut protecting = Vec::new();
+    for vm in &vms {
+        protecting.extend(tx.item_of_vm(vm.id)?);
+    }
+    let items = tx.search_items(&Search { order: Order::Urgency, limit, ..Search::default() })?;
+    let vaults = vaults_of(tx, items.iter().map(|item| item.vault))?;
+    let jobs =
+        tx.jobs(&JobFilter { of_vaults: true, limit: Some(limit), ..JobFilter::default() })?;
+    let points = tx.search_points(&PointSearch { limit, ..PointSearch::default() })?;
+    let mut names = Vec::new();
+    for point in &points {
+        names.extend(tx.item(point.item)?.map(|item| (item.id, item.vm_name)));
+    }
+    let (counts, regions) = (count(tx, now)?, tx.regions()?);
+    Ok(First { counts, regions, vms, protecting, items, vaults, jobs, points, names })
+}
+
+fn count(tx: &mut dyn Tx, now: Timestamp) -> Result<Counts, Refusal> {
+    let missing = Missing::IfProtected;
+    let all = Search::default();
+    let unprotected = Search { missing, protected: Some(false), ..Search::default() };
+    let (running, failed) = count_jobs(tx, None, now)?;
+    Ok(Counts {
+        vaults: tx.count_vaults(&all)?,
+        vms: tx.count_vms(&Search { missing, ..Search::default() })?,
+        unprotected: tx.count_vms(&unprotected)?,
+        items: tx.count_items(&all)?,
+        attention: tx.count_items(&Search { need: Need::Look, ..Search::default() })?,
+        running,
+        failed,
+        points: tx.stored(None)?.points,
+    })
+}
+
+/// Jobs of a vault, or of all vaults, that run, and that failed in the last day.
+pub(crate) fn count_jobs(
+    tx: &mut dyn Tx,
+    vault: Option<VaultId>,
+    now: Timestamp,
+) -> Result<(u64, u64), Refusal> {
+    let mut count = |statuses: &[JobStatus], from| {
+        let statuses = statuses.to_vec();
+        tx.count_jobs(&JobFilter { vault, of_vaults: true, statuses, from, ..JobFilter::default() })
+    };
+    let running = count(&[JobStatus::InProgress, JobStatus::Cancelling], None)?;
+    let failed = count(&[JobStatus::Failed], Some(now - SignedDuration::from_hours(24)))?;
+    Ok((running, failed))
 }
 
 /// `GET /portal/`.
 pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
-    let read = app
-        .look("portal_overview", view.caller(), |tx, cx| {
-            let inventory = Inventory::read(tx)?;
-            let counts = count_jobs(tx, cx.now)?;
-            let filter = JobFilter { limit: Some(4 * ROWS_MAX as u32), ..JobFilter::default() };
-            let mut jobs = tx.jobs(&filter)?;
-            jobs.retain(is_backup_job);
-            jobs.truncate(ROWS_MAX);
-            let (count, points) = newest_points(tx, &inventory.items, ROWS_MAX)?;
-            Ok((inventory, counts, jobs, count, points))
-        })
-        .await?;
-    let (inventory, counts, jobs, point_count, points) = read;
-    let tiles = tiles(&view, &inventory, &counts, point_count);
+    let read = app.look("portal_overview", view.caller(), |tx, cx| {
+        cx.may(Action::Read)?;
+        read(tx, cx.now)
+    });
+    let first = read.await?;
+    let by_vm = first.protecting.iter().map(|item| (item.vm, item)).collect();
+    let vaults = first.vaults.iter().map(|vault| (vault.id, vault.name.as_str())).collect();
+    let names = first.names.iter().map(|(id, name)| (*id, name.as_str())).collect();
     html(&Overview {
         view: &view,
         section: "overview",
-        is_new: inventory.vaults.is_empty() && view.may(Action::WriteVault),
-        tiles,
-        vms: VmTable::new(
-            &view,
-            &inventory.regions,
-            &inventory.items_by_vm(),
-            inventory.vms.iter().take(ROWS_MAX),
-        ),
-        items: ItemTable::new(
-            &view,
-            &inventory.vault_names(),
-            by_urgency(&inventory.items).into_iter().take(ROWS_MAX),
-        ),
-        jobs: JobTable::new(&view, &jobs),
-        points: PointTable::new(&view, &inventory.item_names(), &points),
+        is_new: first.counts.vaults == 0 && view.may(Action::WriteVault),
+        tiles: tiles(&view, &first.counts),
+        vms: VmTable::new(&view, &first.regions, &by_vm, &first.vms),
+        items: ItemTable::new(&view, &vaults, &first.items),
+        jobs: JobTable::new(&view, &first.jobs),
+        points: PointTable::new(&view, &names, &first.points),
         no_vms: empty(&view, "vms-none", "vms-none-text"),
         no_items: empty(&view, "items-none", "items-none-text")
             .leading_to("/portal/vms", view.t("to-vms")),
@@ -95,22 +157,8 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
     })
 }
 
-fn count_jobs(tx: &mut dyn Tx, now: Timestamp) -> Result<Counts, Refusal> {
-    let mut count = |statuses: &[JobStatus], from| -> Result<usize, Refusal> {
-        let filter = JobFilter { statuses: statuses.to_vec(), from, ..JobFilter::default() };
-        Ok(tx.jobs(&filter)?.iter().filter(|job| is_backup_job(job)).count())
-    };
-    Ok(Counts {
-        running: count(&[JobStatus::InProgress, JobStatus::Cancelling], None)?,
-        failed: count(&[JobStatus::Failed], Some(now - SignedDuration::from_hours(24)))?,
-    })
-}
-
-fn tiles(view: &View, inventory: &Inventory, counts: &Counts, points: usize) -> Vec<Tile> {
-    let protected = inventory.items_by_vm();
-    let unprotected = inventory.vms.iter().filter(|vm| !protected.contains_key(&vm.id)).count();
-    let attention = inventory.items.iter().filter(|item| urgency(item) < 2).count();
-    let tile = |address: &str, count: usize, name: &str, note: String| Tile {
+fn tiles(view: &View, counts: &Counts) -> Vec<Tile> {
+    let tile = |address: &str, count: u64, name: &str, note: String| Tile {
         address: address.to_owned(),
         count: view.number(count),
         name: view.t(name),
@@ -119,15 +167,15 @@ fn tiles(view: &View, inventory: &Inventory, counts: &Counts, points: usize) -> 
     vec![
         tile(
             "/portal/vms",
-            inventory.vms.len(),
+            counts.vms,
             "vms",
-            view.t1("tile-unprotected", "count", unprotected),
+            view.t1("tile-unprotected", "count", counts.unprotected),
         ),
         tile(
             "/portal/items",
-            inventory.items.len(),
+            counts.items,
             "items",
-            view.t1("tile-attention", "count", attention),
+            view.t1("tile-attention", "count", counts.attention),
         ),
         tile(
             "/portal/jobs?status=InProgress",
@@ -137,28 +185,9 @@ fn tiles(view: &View, inventory: &Inventory, counts: &Counts, points: usize) -> 
         ),
         tile(
             "/portal/items",
-            points,
+            counts.points,
             "points",
-            view.t1("tile-vaults", "count", inventory.vaults.len()),
+            view.t1("tile-vaults", "count", counts.vaults),
         ),
     ]
-}
-
-/// 0 = act, 1 = look, 2 = all is well.
-pub(crate) fn urgency(item: &ProtectedItem) -> u8 {
-    match item.state {
-        ItemState::Protected => match item.last_backup.as_ref().map(|last| last.outcome) {
-            Some(BackupOutcome::Failed) => 0,
-            Some(BackupOutcome::CompletedWithWarnings) => 1,
-            Some(BackupOutcome::Completed | BackupOutcome::Cancelled) | None => 2,
-        },
-        ItemState::IrPending => 1,
-        ItemState::Stopped | ItemState::Suspended | ItemState::SoftDeleted { .. } => 2,
-    }
-}
-
-fn by_urgency(items: &[ProtectedItem]) -> Vec<&ProtectedItem> {
-    let mut sorted: Vec<_> = items.iter().collect();
-    sorted.sort_by_key(|item| urgency(item));
-    sorted
 }

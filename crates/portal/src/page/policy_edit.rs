@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use coffre_control::id::VaultId;
 use coffre_control::model::{Month, Policy, RecoveryPoint, Vault};
-use coffre_control::port::Tx;
+use coffre_control::port::{Search, Tx};
 use coffre_control::usecase::vault::get_vault_by_id;
 use coffre_control::usecase::{PutPolicy, delete_policy, get_policy, put_policy};
 use coffre_control::{Action, Refusal};
@@ -109,13 +109,13 @@ fn read(
         Some(policy) => Some(policy),
         None => tx.policy(id, BEGIN_WITH)?,
     };
-    let mut items = tx.items(id)?;
-    if let Some(old) = old.as_ref().filter(|old| old.items > 0) {
-        let under = |name: &Option<String>| {
-            name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&old.policy.name))
-        };
-        items.retain(|item| under(&item.policy));
-    }
+    let followed = old.as_ref().filter(|old| old.items > 0);
+    let items = tx.search_items(&Search {
+        vault: Some(id),
+        policy: followed.map(|old| old.policy.name.clone()),
+        limit: 10 * MEASURED_MAX as u32,
+        ..Search::default()
+    })?;
     let mut measured = Vec::new();
     for item in items.iter().filter(|item| item.last_point.is_some()).take(MEASURED_MAX) {
         measured.push(tx.points(item.id)?);

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use coffre_control::id::{VaultId, VmId};
 use coffre_control::model::{Region, Vault, Vm};
-use coffre_control::port::Tx;
+use coffre_control::port::{Search, Tx};
 use coffre_control::usecase::{
     EnableProtection, PolicyView, PutVault, VaultPatch, VmView, backup_now, check_vault_name_free,
     enable_protection, get_vm_by_id, list_policies, list_vaults, put_vault,
@@ -200,7 +200,7 @@ fn busiest<'a>(
 ) -> Result<Option<VaultId>, Refusal> {
     let mut best = None;
     for vault in vaults {
-        let items = tx.items(vault.id)?.len();
+        let items = tx.count_items(&Search { vault: Some(vault.id), ..Search::default() })?;
         if best.is_none_or(|(most, _)| items > most) {
             best = Some((items, vault.id));
         }

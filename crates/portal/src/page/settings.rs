@@ -3,11 +3,11 @@
 use askama::Template;
 use axum::extract::State;
 use coffre_control::Action;
-use coffre_control::model::{StorageAccount, Vm};
-use std::collections::BTreeMap;
+use coffre_control::model::{Region, StorageAccount};
+use coffre_control::port::{HypervisorRow as Seen, Search};
 
 use crate::az::AzCommand;
-use crate::inventory::{Inventory, region_label};
+use crate::inventory::region_label;
 use crate::page::prelude::*;
 use crate::view::TimeElement;
 
@@ -49,7 +49,7 @@ struct AccountRow {
 
 /// `GET /portal/settings`.
 pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
-    let (inventory, subscriptions, accounts) = app
+    let (counted, hypervisors, subscriptions, accounts) = app
         .look("portal_settings", view.caller(), |tx, cx| {
             cx.may(Action::Read)?;
             let subscriptions = tx.subscriptions()?;
@@ -57,16 +57,23 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
             for subscription in &subscriptions {
                 accounts.extend(tx.storage_accounts(subscription.id)?);
             }
-            Ok((Inventory::read(tx)?, subscriptions, accounts))
+            let mut regions = Vec::new();
+            for region in tx.regions()? {
+                let name = Some(region.name.clone());
+                let vaults = tx.count_vaults(&Search { region: name, ..Search::default() })?;
+                regions.push((region, vaults));
+            }
+            Ok((regions, tx.hypervisors()?, subscriptions, accounts))
         })
         .await?;
-    let label = |name: &str| region_label(&inventory.regions, name).to_owned();
-    let regions = inventory.regions.iter().map(|region| RegionRow {
+    let known: Vec<Region> = counted.iter().map(|(region, _)| region.clone()).collect();
+    let label = |name: &str| region_label(&known, name).to_owned();
+    let regions = counted.iter().map(|(region, vaults)| RegionRow {
         name: region.name.clone(),
         label: region.display_name.clone(),
         paired: region.paired.as_deref().map(label).unwrap_or_default(),
         store: region.store_url.clone(),
-        vaults: view.number(inventory.vaults.iter().filter(|it| it.region == region.name).count()),
+        vaults: view.number(*vaults),
     });
     let account = |it: &StorageAccount| AccountRow {
         name: it.name.clone(),
@@ -79,7 +86,7 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
         section: "settings",
         may_access: view.may(Action::WriteAccess),
         regions: regions.collect(),
-        hypervisors: hypervisors(&view, &inventory),
+        hypervisors: hypervisors.iter().map(|it| hypervisor(&view, &known, it)).collect(),
         accounts: accounts.iter().map(account).collect(),
         subscriptions: subscriptions
             .iter()
@@ -96,25 +103,15 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
     })
 }
 
-/// The hypervisors that have or had a machine, by name.
-fn hypervisors(view: &View, inventory: &Inventory) -> Vec<HypervisorRow> {
-    let mut by_name: BTreeMap<&str, Vec<&Vm>> = BTreeMap::new();
-    for vm in &inventory.vms {
-        by_name.entry(&vm.hypervisor).or_default().push(vm);
+/// A hypervisor that has or had a machine.
+fn hypervisor(view: &View, regions: &[Region], seen: &Seen) -> HypervisorRow {
+    let state =
+        if seen.away { (Tone::Warn, "vm-unreachable") } else { (Tone::Good, "hypervisor-answers") };
+    HypervisorRow {
+        name: seen.name.clone(),
+        region: region_label(regions, &seen.region).to_owned(),
+        vms: view.number(seen.vms),
+        state: status(view, state),
+        seen: view.time(seen.seen),
     }
-    let row = |(name, vms): (&&str, &Vec<&Vm>)| {
-        let newest = vms.iter().max_by_key(|vm| vm.seen)?;
-        let away = vms.iter().any(|vm| vm.unreachable_since.is_some());
-        let here = vms.iter().filter(|vm| vm.missing_since.is_none()).count();
-        let state =
-            if away { (Tone::Warn, "vm-unreachable") } else { (Tone::Good, "hypervisor-answers") };
-        Some(HypervisorRow {
-            name: (*name).to_owned(),
-            region: region_label(&inventory.regions, &newest.region).to_owned(),
-            vms: view.number(here),
-            state: status(view, state),
-            seen: view.time(newest.seen),
-        })
-    };
-    by_name.iter().filter_map(row).collect()
 }

@@ -84,7 +84,7 @@ pub(crate) async fn stop(
 async fn page(app: &App, view: &View, id: ItemId, wish: &Wish, refusal: Option<Refusal>) -> Answer {
     let read = app.look("portal_stop_form", view.caller(), move |tx, cx| {
         let found = get_item_by_id(tx, cx, id)?;
-        Ok((found, tx.points(id)?.len()))
+        Ok((found, tx.stored_of_item(id)?.points))
     });
     let (found, points) = read.await?;
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
@@ -116,7 +116,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: &Wish, refusal: Option<R
 }
 
 /// What becomes of deleted points.
-fn fate(view: &View, vault: &Vault, points: usize) -> String {
+fn fate(view: &View, vault: &Vault, points: u64) -> String {
     if vault.soft_delete.state == SoftDeleteState::Disabled {
         return view.t1("stop-delete-now", "count", points);
     }

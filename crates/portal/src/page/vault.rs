@@ -3,25 +3,25 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use coffre_control::id::VaultId;
-use coffre_control::model::{JobStatus, ProtectedItem, Redundancy, Vault};
-use coffre_control::port::{JobFilter, Tx};
+use coffre_control::model::{Redundancy, Vault};
+use coffre_control::port::{JobFilter, Need, Search, Stored, Tx};
 use coffre_control::usecase::vault::{delete_vault, get_vault_by_id, update_vault};
 use coffre_control::usecase::{PolicyView, VaultPatch, list_policies};
 use coffre_control::{Action, Cx, Refusal};
-use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
-use crate::inventory::{is_backup_job, region_label};
+use crate::inventory::region_label;
 use crate::page::error::{log, status_of};
-use crate::page::overview::{Tile, urgency};
+use crate::page::overview::{Tile, count_jobs};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::policy_text;
+use crate::sort::skipped;
 use crate::table::{ItemTable, JobTable};
 use crate::view::TimeElement;
 use crate::words;
@@ -49,6 +49,7 @@ struct VaultPage<'a> {
     redundancies: Vec<RedundancyChoice>,
     policies: Vec<PolicyRow>,
     items: ItemTable<'a>,
+    pager: Pager<'a>,
     no_items: Empty,
     jobs: JobTable<'a>,
     no_jobs: Empty,
@@ -87,8 +88,21 @@ pub(crate) fn redundancy_choices(view: &View, chosen: Redundancy) -> Vec<Redunda
 }
 
 /// `GET /portal/vaults/{id}`.
-pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
-    page(&app, &view, parse_id(&id)?, None).await
+pub(crate) async fn show(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    page(&app, &view, parse_id(&id)?, &asked.page, None).await
+}
+
+/// Which part of the items is shown.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    /// Counted from 1.
+    #[serde(default)]
+    page: String,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +127,7 @@ pub(crate) async fn set_redundancy(
         .change("portal_redundancy", view.caller(), move |tx, cx| update_vault(tx, cx, id, patch));
     match done.await {
         Ok(_) => go(format!("/portal/vaults/{id}")),
-        Err(refusal) => page(&app, &view, id, Some(refusal)).await,
+        Err(refusal) => page(&app, &view, id, "", Some(refusal)).await,
     }
 }
 
@@ -124,7 +138,7 @@ pub(crate) async fn delete(State(app): State<App>, view: View, Path(id): Path<St
         app.change("portal_delete_vault", view.caller(), move |tx, cx| delete_vault(tx, cx, id));
     match done.await {
         Ok(()) => go("/portal/vaults"),
-        Err(refusal) => page(&app, &view, id, Some(refusal)).await,
+        Err(refusal) => page(&app, &view, id, "", Some(refusal)).await,
     }
 }
 
@@ -132,18 +146,26 @@ async fn page(
     app: &App,
     view: &View,
     id: VaultId,
+    number: &str,
     refusal: Option<Refusal>,
 ) -> Result<Response, Problem> {
+    let asked = number.to_owned();
     let read = app.look("portal_vault", view.caller(), move |tx, cx| {
         let vault = get_vault_by_id(tx, cx, id)?;
         let filter = JobFilter { vault: Some(id), limit: Some(JOBS_MAX), ..JobFilter::default() };
         let policies = list_policies(tx, cx, id)?;
-        let items = tx.items(id)?;
-        let counts = Counts::of(tx, cx, id, &items)?;
+        let counts = Counts::of(tx, cx, id)?;
+        let search = Search {
+            vault: Some(id),
+            skip: skipped(&asked, counts.items),
+            limit: PAGE_ROWS as u32,
+            ..Search::default()
+        };
+        let items = tx.search_items(&search)?;
         Ok((vault, policies, items, counts, tx.jobs(&filter)?, tx.regions()?))
     });
-    let (vault, policies, items, counts, mut jobs, regions) = read.await?;
-    jobs.retain(is_backup_job);
+    let (vault, policies, items, counts, jobs, regions) = read.await?;
+    let count = usize::try_from(counts.items).unwrap_or(usize::MAX);
     let status = refusal.as_ref().map_or(axum::http::StatusCode::OK, |refusal| {
         log(refusal);
         status_of(refusal)
@@ -166,7 +188,7 @@ async fn page(
             ),
             immutability: view.t(words::immutability(vault.immutability)),
             created: view.time(vault.created),
-            tiles: tiles(view, id, &items, &counts),
+            tiles: tiles(view, id, &counts),
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             may_change: view.may(Action::WriteVault),
             may_protect,
@@ -175,6 +197,7 @@ async fn page(
             redundancies: redundancy_choices(view, vault.redundancy),
             policies: policies.iter().map(|policy| policy_row(view, policy)).collect(),
             items: ItemTable::new(view, &names, &items).of_one_vault(),
+            pager: Pager::new(view, format!("/portal/vaults/{id}?"), number, count),
             no_items: if may_protect {
                 no_items.leading_to(format!("/portal/vaults/{id}/protect"), view.t("vault-back-up"))
             } else {
@@ -189,45 +212,26 @@ async fn page(
 
 /// What the tiles count.
 struct Counts {
-    running: usize,
-    failed: usize,
-    points: u64,
-    stored: u64,
+    items: u64,
+    attention: u64,
+    alerts: u64,
+    running: u64,
+    failed: u64,
+    stored: Stored,
 }
 
-/// Items whose points are counted; a vault with more is counted in its cost report, page by page.
-const COUNTED_MAX: usize = 200;
-
 impl Counts {
-    fn of(
-        tx: &mut dyn Tx,
-        cx: &Cx<'_>,
-        vault: VaultId,
-        items: &[ProtectedItem],
-    ) -> Result<Self, Refusal> {
-        let mut jobs = |statuses: &[JobStatus], from| -> Result<usize, Refusal> {
-            let vault = Some(vault);
-            let filter =
-                JobFilter { vault, statuses: statuses.to_vec(), from, ..JobFilter::default() };
-            Ok(tx.jobs(&filter)?.iter().filter(|job| is_backup_job(job)).count())
-        };
-        let running = jobs(&[JobStatus::InProgress, JobStatus::Cancelling], None)?;
-        let failed = jobs(&[JobStatus::Failed], Some(cx.now - SignedDuration::from_hours(24)))?;
-        let (mut points, mut stored) = (0, 0);
-        for item in items.iter().take(COUNTED_MAX) {
-            for point in tx.points(item.id)? {
-                points += 1;
-                stored += point.stats.stored_bytes;
-            }
-        }
-        Ok(Self { running, failed, points, stored })
+    fn of(tx: &mut dyn Tx, cx: &Cx<'_>, vault: VaultId) -> Result<Self, Refusal> {
+        let (running, failed) = count_jobs(tx, Some(vault), cx.now)?;
+        let mut items =
+            |need| tx.count_items(&Search { vault: Some(vault), need, ..Search::default() });
+        let (all, attention, alerts) = (items(Need::Any)?, items(Need::Look)?, items(Need::Alert)?);
+        let stored = tx.stored(Some(vault))?;
+        Ok(Self { items: all, attention, alerts, running, failed, stored })
     }
 }
 
-fn tiles(view: &View, id: VaultId, items: &[ProtectedItem], counts: &Counts) -> Vec<Tile> {
-    let attention = items.iter().filter(|item| urgency(item) < 2).count();
-    let alerts =
-        items.iter().filter(|item| urgency(item) == 0 || !item.health.details().is_empty()).count();
+fn tiles(view: &View, id: VaultId, counts: &Counts) -> Vec<Tile> {
     let tile = |address: &str, count: String, name: &str, note: String| Tile {
         address: address.to_owned(),
         count,
@@ -237,9 +241,9 @@ fn tiles(view: &View, id: VaultId, items: &[ProtectedItem], counts: &Counts) -> 
     vec![
         tile(
             "#items",
-            view.number(items.len()),
+            view.number(counts.items),
             "items",
-            view.t1("tile-attention", "count", attention),
+            view.t1("tile-attention", "count", counts.attention),
         ),
         tile(
             "/portal/jobs?status=InProgress",
@@ -247,12 +251,12 @@ fn tiles(view: &View, id: VaultId, items: &[ProtectedItem], counts: &Counts) -> 
             "jobs-in-progress",
             view.t1("tile-failed", "count", counts.failed),
         ),
-        tile("#items", view.number(alerts), "tile-alerts", view.t("tile-alerts-note")),
+        tile("#items", view.number(counts.alerts), "tile-alerts", view.t("tile-alerts-note")),
         tile(
             &format!("/portal/vaults/{id}/costs"),
-            view.bytes(counts.stored),
+            view.bytes(counts.stored.bytes),
             "tile-stored",
-            view.t1("tile-points", "count", counts.points),
+            view.t1("tile-points", "count", counts.stored.points),
         ),
     ]
 }

@@ -1,27 +1,31 @@
 //! *Backup* from a vault: one policy for several virtual machines at once. Those that cannot be
 //! chosen are shown with the reason.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use coffre_control::id::{VaultId, VmId};
 use coffre_control::model::{Vault, Vm};
+use coffre_control::port::{Order, Search};
 use coffre_control::usecase::{
-    EnableProtection, backup_now, enable_protection, get_vault_by_id, list_policies,
-    list_vm_choices,
+    EnableProtection, backup_now, enable_protection, get_vault_by_id, list_policies, vm_choices,
 };
 use coffre_control::{Action, ErrorCode, Refusal};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::form::{Fields, all, first, ticked};
-use crate::inventory::Inventory;
+use crate::inventory::vaults_of;
 use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::page::protect::{PolicyChoice, enable_command, new_policy, policy_choices};
 use crate::preflight::obstacle;
+use crate::sort::skipped;
 use crate::table::power;
 
 #[derive(Template)]
@@ -35,6 +39,9 @@ struct VaultProtect<'a> {
     new_policy: Option<String>,
     vms: Vec<VmRow>,
     any_free: bool,
+    find: &'a str,
+    searchable: bool,
+    pager: Pager<'a>,
     no_vms: Empty,
     start: bool,
     az: AzLines<'a>,
@@ -46,6 +53,12 @@ pub(crate) struct Asked {
     /// Name of the policy that is chosen; empty = the default.
     #[serde(default)]
     policy: String,
+    /// Part of a machine's name or group.
+    #[serde(default)]
+    find: String,
+    /// Counted from 1.
+    #[serde(default)]
+    page: String,
 }
 
 struct VmRow {
@@ -64,7 +77,13 @@ pub(crate) async fn show(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let fields = vec![("start".to_owned(), "yes".to_owned()), ("policy".to_owned(), asked.policy)];
+    let fields = [
+        ("start", "yes".to_owned()),
+        ("policy", asked.policy),
+        ("find", asked.find),
+        ("page", asked.page),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value)).to_vec();
     page(&app, &view, parse_id(&id)?, fields, None).await
 }
 
@@ -110,17 +129,35 @@ async fn page(
     fields: Vec<(String, String)>,
     refusal: Option<Refusal>,
 ) -> Answer {
+    let field = |name| first(&fields, name).trim().to_owned();
+    let (find, number) = (field("find"), field("page"));
     let read = app.look("portal_vault_protect", view.caller(), move |tx, cx| {
         let vault = get_vault_by_id(tx, cx, id)?;
         let policies = list_policies(tx, cx, id)?;
-        Ok((vault, policies, list_vm_choices(tx, cx, id)?, Inventory::read(tx)?))
+        let search = Search {
+            subscription: Some(vault.subscription),
+            find,
+            order: Order::Group,
+            limit: PAGE_ROWS as u32,
+            ..Search::default()
+        };
+        let count = tx.count_vms(&search)?;
+        let vms = tx.search_vms(&Search { skip: skipped(&number, count), ..search })?;
+        let mut protected = BTreeMap::new();
+        for vm in &vms {
+            if let Some(item) = tx.item_of_vm(vm.id)? {
+                protected.insert(vm.id, item.vault);
+            }
+        }
+        let others = vaults_of(tx, protected.values().copied())?;
+        let choices = vm_choices(tx, cx, &vault, vms)?;
+        Ok((vault, policies, choices, count, protected, others, tx.regions()?))
     });
-    let (vault, policies, choices, inventory) = read.await?;
-    let protected = inventory.items_by_vm();
+    let (vault, policies, choices, count, protected, others, regions) = read.await?;
     let words = |vm: &Vm| {
-        let item = protected.get(&vm.id);
-        let other = item.and_then(|it| inventory.vaults.iter().find(|vault| vault.id == it.vault));
-        obstacle(view, &vault, vm, other, &inventory.regions)
+        let other = protected.get(&vm.id);
+        let other = other.and_then(|id| others.iter().find(|vault| vault.id == *id));
+        obstacle(view, &vault, vm, other, &regions)
     };
     let free: Vec<&Vm> =
         choices.iter().filter(|it| it.obstacle.is_none()).map(|it| &it.vm).collect();
@@ -159,11 +196,25 @@ async fn page(
                 .then(|| new_policy(id, &format!("/portal/vaults/{id}/protect"))),
             vms,
             any_free: !free.is_empty(),
+            find: first(&fields, "find"),
+            searchable: count > PAGE_ROWS as u64 || !first(&fields, "find").is_empty(),
+            pager: Pager::new(
+                view,
+                address(id, &fields),
+                first(&fields, "page"),
+                usize::try_from(count).unwrap_or(usize::MAX),
+            ),
             no_vms: empty(view, "vms-none", "vms-none-text"),
             start: ticked(&fields, "start"),
             az: az(view, commands(&vault, &free)),
         },
     )
+}
+
+/// The list as it is narrowed, ready for `page=…`.
+fn address(id: VaultId, fields: &[(String, String)]) -> String {
+    let word = |name| utf8_percent_encode(first(fields, name), NON_ALPHANUMERIC).to_string();
+    format!("/portal/vaults/{id}/protect?policy={}&find={}&", word("policy"), word("find"))
 }
 
 fn commands(vault: &Vault, free: &[&Vm]) -> Vec<AzCommand> {

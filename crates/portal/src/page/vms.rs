@@ -3,13 +3,13 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use coffre_control::Action;
-use coffre_control::port::Search;
+use coffre_control::port::{Missing, Search};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::page::prelude::*;
-use crate::sort::{Sort, last_page, search};
+use crate::sort::{Sort, search, within};
 use crate::table::VmTable;
 
 #[derive(Template)]
@@ -53,15 +53,15 @@ pub(crate) async fn show(
         "yes" => Some(true),
         _ => None,
     };
-    let search = search(&filter.find, &filter.sort, &filter.page, protected);
+    // What a hypervisor no longer has is of interest only while there are points to restore.
+    let missing = Missing::IfProtected;
+    let search = Search { missing, ..search(&filter.find, &filter.sort, &filter.page, protected) };
     let (vms, count, any, items, regions) = app
         .look("portal_vms", view.caller(), move |tx, cx| {
             cx.may(Action::Read)?;
-            let (mut vms, count) = tx.search_vms(&search)?;
-            if vms.is_empty() && count > 0 {
-                vms = tx.search_vms(&last_page(search, count))?.0;
-            }
-            let any = count > 0 || tx.search_vms(&Search { limit: 1, ..Search::default() })?.1 > 0;
+            let count = tx.count_vms(&search)?;
+            let vms = tx.search_vms(&within(search, count))?;
+            let any = count > 0 || tx.count_vms(&Search { missing, ..Search::default() })? > 0;
             let mut items = Vec::new();
             for vm in &vms {
                 items.extend(tx.item_of_vm(vm.id)?);

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use coffre_control::id::VmId;
 use coffre_control::model::{PrincipalKind, Vm};
+use coffre_control::port::{Missing, Order, Search};
 use coffre_control::usecase::{NewPrincipal, create_principal, hash_password};
 use coffre_control::{Action, ErrorCode, Refusal, Role};
 
 use crate::az::AzCommand;
 use crate::form::{Fields, first, ticked};
-use crate::inventory::Inventory;
 use crate::page::access::salt;
 use crate::page::error::{log, status_of};
 use crate::page::prelude::*;
@@ -20,7 +20,7 @@ use crate::page::protect::{self, Wish};
 use crate::preflight::{Preflight, preflight};
 
 /// Machines that are proposed; the list of all is a click away.
-const PROPOSED_MAX: usize = 20;
+const PROPOSED_MAX: u32 = 20;
 
 #[derive(Template)]
 #[template(path = "welcome.html")]
@@ -102,14 +102,21 @@ async fn page(
     fields: &[(String, String)],
     refusal: Option<Refusal>,
 ) -> Answer {
-    let (inventory, suggestion) = app
+    let (free, none, regions, suggestion) = app
         .look("portal_welcome", view.caller(), |tx, cx| {
-            let inventory = Inventory::read(tx)?;
-            let suggestion = match inventory.vms.first() {
+            let free = tx.search_vms(&Search {
+                protected: Some(false),
+                missing: Missing::LeftOut,
+                order: Order::Group,
+                limit: PROPOSED_MAX,
+                ..Search::default()
+            })?;
+            let suggestion = match free.first() {
                 Some(vm) => protect::suggestion(tx, cx, vm)?,
                 None => String::new(),
             };
-            Ok((inventory, suggestion))
+            let none = tx.count_vms(&Search::default())? == 0;
+            Ok((free, none, tx.regions()?, suggestion))
         })
         .await?;
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
@@ -118,15 +125,8 @@ async fn page(
     });
     let target = refusal.as_ref().and_then(|it| it.target.as_deref());
     let (wrong_name, wrong_password) = (target == Some("name"), target == Some("password"));
-    let protected = inventory.items_by_vm();
-    let free: Vec<&Vm> = inventory
-        .vms
-        .iter()
-        .filter(|vm| !protected.contains_key(&vm.id) && vm.missing_since.is_none())
-        .take(PROPOSED_MAX)
-        .collect();
     let chosen = first(fields, "vm");
-    let machine = |(at, vm): (usize, &&Vm)| Machine {
+    let machine = |(at, vm): (usize, &Vm)| Machine {
         id: vm.id.to_string(),
         name: vm.name.clone(),
         hypervisor: vm.hypervisor.clone(),
@@ -150,13 +150,12 @@ async fn page(
             wrong_password,
             may_access: view.may(Action::WriteAccess),
             user: first(fields, "user"),
-            regions: inventory
-                .regions
+            regions: regions
                 .iter()
                 .map(|it| (it.display_name.clone(), it.store_url.clone()))
                 .collect(),
             machines: free.iter().enumerate().map(machine).collect(),
-            none: if inventory.vms.is_empty() {
+            none: if none {
                 empty(view, "vms-none", "vms-none-text")
             } else {
                 empty(view, "welcome-all", "welcome-all-text")

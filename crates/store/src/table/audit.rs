@@ -4,15 +4,22 @@ use coffre_control::model::{AuditChain, AuditRecord};
 use coffre_control::port::StoreFault;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::row::fault;
+use crate::row::{counted, fault};
 
-const ADD: &str = "INSERT INTO audit (id, time, doc, digest) VALUES (?1, ?2, ?3, ?4)";
+const ADD: &str = "INSERT INTO audit (id, time, doc, digest, who, target) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const LAST: &str = "SELECT coalesce(digest, '') FROM audit ORDER BY sequence DESC LIMIT 1";
 const CHAIN: &str = "SELECT id, doc, digest FROM audit ORDER BY sequence";
-const NEWEST: &str = "SELECT id, doc FROM audit ORDER BY sequence DESC LIMIT ?1";
+const NEWEST: &str = "SELECT id, doc FROM audit ORDER BY sequence DESC LIMIT ?1 OFFSET ?2";
+const FOUND: &str = "SELECT id, doc FROM audit \
+                     WHERE instr(lower(who), ?3) OR instr(lower(target), ?3) \
+                     ORDER BY sequence DESC LIMIT ?1 OFFSET ?2";
+const COUNT: &str = "SELECT count(*) FROM audit";
+const COUNT_FOUND: &str =
+    "SELECT count(*) FROM audit WHERE instr(lower(who), ?1) OR instr(lower(target), ?1)";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ADD, LAST, NEWEST];
+pub(crate) const STATEMENTS: &[&str] = &[ADD, LAST, NEWEST, FOUND, COUNT, COUNT_FOUND];
 
 pub(crate) fn add(connection: &Connection, row: &AuditRecord) -> Result<(), StoreFault> {
     let bad = |source| bad_row(row.id.to_string(), source);
@@ -25,7 +32,14 @@ pub(crate) fn add(connection: &Connection, row: &AuditRecord) -> Result<(), Stor
     connection
         .prepare_cached(ADD)
         .and_then(|mut statement| {
-            statement.execute(params![row.id.to_string(), row.time.as_microsecond(), doc, digest])
+            statement.execute(params![
+                row.id.to_string(),
+                row.time.as_microsecond(),
+                doc,
+                digest,
+                row.name,
+                row.target
+            ])
         })
         .map_err(|error| fault("write an audit record", error))?;
     Ok(())
@@ -59,18 +73,37 @@ pub(crate) fn chain(connection: &Connection) -> Result<AuditChain, StoreFault> {
     Ok(found)
 }
 
-pub(crate) fn newest(connection: &Connection, limit: u32) -> Result<Vec<AuditRecord>, StoreFault> {
+/// Records that a text finds, newest first.
+pub(crate) fn search(
+    connection: &Connection,
+    find: &str,
+    skip: u64,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, StoreFault> {
     let broken = |error| fault("read the audit", error);
-    let mut statement = connection.prepare_cached(NEWEST).map_err(broken)?;
-    let found = statement
-        .query_map([limit], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-        .map_err(broken)?;
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+    let sql = if find.is_empty() { NEWEST } else { FOUND };
+    let mut statement = connection.prepare_cached(sql).map_err(broken)?;
+    let found = if find.is_empty() {
+        statement.query_map(params![limit, skip], read)
+    } else {
+        statement.query_map(params![limit, skip, find.to_ascii_lowercase()], read)
+    };
     let mut records = Vec::new();
-    for row in found {
+    for row in found.map_err(broken)? {
         let (id, doc) = row.map_err(broken)?;
         records.push(serde_json::from_str(&doc).map_err(|source| bad_row(id, source))?);
     }
     Ok(records)
+}
+
+/// How many records a text finds.
+pub(crate) fn count(connection: &Connection, find: &str) -> Result<u64, StoreFault> {
+    if find.is_empty() {
+        return counted(connection, COUNT, []);
+    }
+    counted(connection, COUNT_FOUND, [find.to_ascii_lowercase()])
 }
 
 fn bad_row(key: String, source: serde_json::Error) -> StoreFault {

@@ -1,10 +1,9 @@
 //! Protected items.
 
-use coffre_control::model::ProtectedItem;
-use coffre_control::port::{Order, Search};
+use coffre_control::model::{ItemState, ProtectedItem};
 use rusqlite::types::Value;
 
-use crate::row::{Row, Table, maybe, text};
+use crate::row::{Row, Table, maybe, number, text};
 
 pub(crate) const ALL: &str = "SELECT doc FROM item WHERE vault = ?1 ORDER BY vm_name, vm_group";
 pub(crate) const ONE: &str = "SELECT doc FROM item WHERE id = ?1";
@@ -15,32 +14,24 @@ pub(crate) const OF_POLICY: &str = "SELECT id FROM item WHERE vault = ?1 AND pol
 pub(crate) const COUNT_OF_POLICY: &str =
     "SELECT count(*) FROM item WHERE vault = ?1 AND policy = ?2";
 
-/// Condition of a search: part of a name (1). The second value is there for VMs.
-const FOUND: &str =
-    "(?1 = '' OR instr(lower(vm_name), ?1) OR instr(lower(vm_group), ?1)) AND ?2 = ?2";
-
-/// The rows that a search finds, and their number. The text is made of words of ours only.
-pub(crate) fn search(search: &Search) -> [String; 2] {
-    let way = if search.backwards { "DESC" } else { "ASC" };
-    let order = match search.order {
-        Order::Name => format!("vm_name {way}, vm_group {way}, id"),
-        Order::Group => format!("vm_group {way}, vm_name {way}, id"),
-        Order::Policy => format!("policy {way}, vm_name {way}, id"),
-    };
-    [
-        format!("SELECT doc FROM item WHERE {FOUND} ORDER BY {order} LIMIT ?3 OFFSET ?4"),
-        format!("SELECT count(*) FROM item WHERE {FOUND}"),
-    ]
-}
+/// Points and bytes of one item, which the points keep themselves.
+pub(crate) const STORED_OF_ITEM: &str = "SELECT points, stored FROM item WHERE id = ?1";
+pub(crate) const STORED_OF_VAULT: &str =
+    "SELECT coalesce(sum(points), 0), coalesce(sum(stored), 0) FROM item WHERE vault = ?1";
+pub(crate) const STORED: &str =
+    "SELECT coalesce(sum(points), 0), coalesce(sum(stored), 0) FROM item";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[ALL, ONE, NAMED, OF_VM, OF_POLICY, COUNT_OF_POLICY];
+pub(crate) const STATEMENTS: &[&str] =
+    &[ALL, ONE, NAMED, OF_VM, OF_POLICY, COUNT_OF_POLICY, STORED_OF_ITEM, STORED_OF_VAULT, STORED];
 
 impl Row for ProtectedItem {
     const TABLE: &'static Table = &Table {
         name: "item",
         noun: "protected item",
-        columns: &["id", "vault", "vm", "vm_group", "vm_name", "policy"],
+        columns: &[
+            "id", "vault", "vm", "vm_group", "vm_name", "policy", "urgency", "alert", "deleted",
+        ],
         identity: 1,
     };
     fn columns(&self) -> Vec<Value> {
@@ -51,6 +42,9 @@ impl Row for ProtectedItem {
             text(&self.vm_group),
             text(&self.vm_name),
             maybe(self.policy.as_ref()),
+            number(u64::from(self.urgency())),
+            Value::from(self.has_alert()),
+            Value::from(matches!(self.state, ItemState::SoftDeleted { .. })),
         ]
     }
     fn etag(&mut self) -> &mut u64 {

@@ -9,7 +9,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
-use crate::row::{Row, Table, all, fault, maybe, number, one, put, text, time, time_up};
+use crate::row::{Row, Table, all, counted, fault, maybe, number, one, put, text, time, time_up};
+use crate::search::Clause;
 
 pub(crate) const ONE: &str = "SELECT doc FROM job WHERE id = ?1";
 pub(crate) const RUNNING: &str = "SELECT doc FROM job WHERE item = ?1 AND ended = 0";
@@ -83,50 +84,55 @@ pub(crate) fn list(connection: &Connection, filter: &JobFilter) -> Result<Vec<Jo
 
 /// The query for a filter.
 pub(crate) fn listing(filter: &JobFilter) -> (String, Vec<Value>) {
-    let mut conditions: Vec<String> = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
-    let mut add = |condition: &str, value: Value| {
-        values.push(value);
-        conditions.push(format!("{condition} ?{}", values.len()));
-    };
+    let clause = condition(filter);
+    let limit = filter.limit.map_or(-1, i64::from);
+    let sql = format!(
+        "SELECT doc FROM job{} ORDER BY created DESC, id DESC LIMIT {limit} OFFSET {}",
+        clause.text(),
+        filter.skip
+    );
+    (sql, clause.values)
+}
+
+/// How many jobs a filter lets through, whatever its page.
+pub(crate) fn count(connection: &Connection, filter: &JobFilter) -> Result<u64, StoreFault> {
+    let clause = condition(filter);
+    let sql = format!("SELECT count(*) FROM job{}", clause.text());
+    counted(connection, &sql, params_from_iter(clause.values))
+}
+
+fn condition(filter: &JobFilter) -> Clause {
+    let mut clause = Clause::default();
     if let Some(vault) = filter.vault {
-        add("vault =", text(vault));
+        clause.add("vault =", text(vault));
+    } else if filter.of_vaults {
+        clause.add_plain("vault IS NOT NULL");
     }
     if let Some(item) = filter.item {
-        add("item =", text(item));
+        clause.add("item =", text(item));
     }
     if let Some(vm) = filter.vm {
-        add("vm =", text(vm));
+        clause.add("vm =", text(vm));
     }
     if let Some(operation) = &filter.operation {
-        add("operation =", text(operation));
+        clause.add("operation =", text(operation));
     }
     if let Some(from) = filter.from {
-        add("created >=", time(from));
+        clause.add("created >=", time(from));
     }
     if let Some(to) = filter.to {
-        add("created <", time_up(to));
+        clause.add("created <", time_up(to));
     }
-    if !filter.statuses.is_empty() {
-        let marks: Vec<String> = filter
-            .statuses
-            .iter()
-            .map(|status| {
-                values.push(text(status.azure()));
-                format!("?{}", values.len())
-            })
-            .collect();
-        conditions.push(format!("status IN ({})", marks.join(", ")));
+    match filter.statuses.as_slice() {
+        [] => {}
+        [status] => clause.add("status =", text(status.azure())),
+        several => {
+            let marks: Vec<String> =
+                several.iter().map(|status| clause.value(text(status.azure()))).collect();
+            clause.add_plain(&format!("status IN ({})", marks.join(", ")));
+        }
     }
-    let mut sql = "SELECT doc FROM job".to_owned();
-    if !conditions.is_empty() {
-        sql += &format!(" WHERE {}", conditions.join(" AND "));
-    }
-    sql += " ORDER BY created DESC, id";
-    if let Some(limit) = filter.limit {
-        sql += &format!(" LIMIT {limit}");
-    }
-    (sql, values)
+    clause
 }
 
 /// Leases the job that is due longest.

@@ -16,11 +16,17 @@ impl Row for Vault {
     const TABLE: &'static Table = &Table {
         name: "vault",
         noun: "vault",
-        columns: &["id", "subscription", "resource_group", "name"],
+        columns: &["id", "subscription", "resource_group", "name", "region"],
         identity: 1,
     };
     fn columns(&self) -> Vec<Value> {
-        vec![text(self.id), text(self.subscription), text(&self.group), text(&self.name)]
+        vec![
+            text(self.id),
+            text(self.subscription),
+            text(&self.group),
+            text(&self.name),
+            text(&self.region),
+        ]
     }
     fn etag(&mut self) -> &mut u64 {
         &mut self.etag

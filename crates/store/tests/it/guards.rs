@@ -214,7 +214,7 @@ fn every_change_asks_who_may_and_is_in_the_audit() {
     let mut scene = Scene::new();
     let vault = scene.vault("shop", "local");
     let item = scene.protect(vault.id, 1).unwrap();
-    let records = scene.act(|tx, _| Ok(tx.audit(10)?)).unwrap();
+    let records = scene.act(|tx, _| Ok(tx.search_audit("", 0, 10)?)).unwrap();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].name, "ann");
     assert!(records[1].target.contains("vault shop"), "{}", records[1].target);

@@ -52,7 +52,12 @@ pub const BUSY: u128 = 8;
 impl World {
     /// After the first run: somebody to sign in as, a region, a group, nothing else.
     pub fn fresh() -> Self {
-        let db = Arc::new(SqliteDb::memory().unwrap());
+        Self::fresh_on(SqliteDb::memory().unwrap())
+    }
+
+    /// The same on a database of its own.
+    pub fn fresh_on(db: SqliteDb) -> Self {
+        let db = Arc::new(db);
         let now: Timestamp = "2026-11-21T22:04:05Z".parse().unwrap();
         let world = Self {
             db,
