@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::world::{GROUP, PATIENCE, VAULT, VM, World};
 
 /// A signed package in the folder, and the key that others must trust.
-fn package(folder: &std::path::Path) -> anyhow::Result<(String, String)> {
+pub(crate) fn package(folder: &std::path::Path) -> anyhow::Result<(String, String)> {
     let coffre = |arguments: &[&str]| -> anyhow::Result<String> {
         let output =
             std::process::Command::new(crate::world::program()).args(arguments).output()?;
@@ -48,11 +48,37 @@ fn a_protected_guest_gets_the_extension_and_is_held_by_it() -> anyhow::Result<()
         let clean = crate::point::check_file_system(&image)?;
         ensure!(clean, "the file system of disk {key} needs repair");
     }
+    shown_to_people(&world)?;
     world.must_be_clean()
 }
 
+/// The unmodified `az` lists it, and the log of the guest is read through the service.
+fn shown_to_people(world: &World) -> anyhow::Result<()> {
+    let az = crate::az::az_of(world)?;
+    let group = world.vm["group"].as_str().context("a VM is in a group")?;
+    let listing = ["vm", "extension", "list", "--resource-group", group, "--vm-name", VM];
+    let table = az.text(&[&listing[..], &["-o", "table"]].concat())?;
+    println!("az vm extension list -o table\n{table}");
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("VMSnapshotLinux")).collect();
+    let wanted = ["Succeeded", "Microsoft.Azure.RecoveryServices"];
+    ensure!(rows.len() == 1 && wanted.iter().all(|word| rows[0].contains(word)), "{table}");
+    let list = az.run(&listing)?;
+    ensure!(list[0]["provisioningState"] == "Succeeded", "{list}");
+
+    let log = world.verbs.text(&["vm", "log", "-n", VM])?;
+    println!("the last lines of coffre vm log\n{}", last_lines(&log, 6));
+    ensure!(log.starts_with("==> /var/log/azure/"), "{log}");
+    ensure!(log.contains("extension.log <==") && log.contains("Thawed after"), "{log}");
+    Ok(())
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
 /// It comes when the machine is protected and runs, before any backup.
-fn wait_for_the_extension(world: &World) -> anyhow::Result<()> {
+pub(crate) fn wait_for_the_extension(world: &World) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let listed = world.verbs.run(&["vm", "list"])?;

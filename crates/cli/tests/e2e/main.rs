@@ -14,5 +14,6 @@ mod first_run;
 mod incremental;
 mod point;
 mod portal;
+mod postgres;
 mod refusals;
 mod world;

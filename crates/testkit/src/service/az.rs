@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Service;
 use super::commands::{Commands, Job, Point, RestoreTo};
-use super::verbs::run_json;
+use super::verbs::{run_json, run_text};
 
 /// `az …`, with a configuration of its own.
 #[derive(Debug, Clone)]
@@ -37,16 +37,29 @@ impl Az {
     /// # Errors
     /// [`super::Refused`] when it ends with another status than 0.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = self.command(arguments);
+        command.args(["--output", "json"]);
+        run_json(command, &format!("az {}", arguments.join(" ")))
+    }
+
+    /// Runs one command line; what a person would see.
+    ///
+    /// # Errors
+    /// [`super::Refused`] when it ends with another status than 0.
+    pub fn text(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run_text(self.command(arguments), &format!("az {}", arguments.join(" ")))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
-            .args(["--output", "json"])
             .env("AZURE_CONFIG_DIR", &self.folder)
             .env("REQUESTS_CA_BUNDLE", &self.authority)
             .env("AZURE_CORE_COLLECT_TELEMETRY", "0")
             .env("AZURE_CORE_NO_COLOR", "1")
             .env("AZURE_CORE_ONLY_SHOW_ERRORS", "1");
-        run_json(command, &format!("az {}", arguments.join(" ")))
+        command
     }
 
     fn job_of(&self, arguments: &[&str]) -> anyhow::Result<String> {

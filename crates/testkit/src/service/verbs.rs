@@ -36,9 +36,23 @@ impl Verbs {
     /// # Errors
     /// [`Refused`] when it ends with another status than 0.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).args(["--output", "json"]).env("COFFRE_PROFILE", &self.profile);
+        let mut command = self.command(arguments);
+        command.args(["--output", "json"]);
         run_json(command, &format!("coffre {}", arguments.join(" ")))
+    }
+
+    /// Runs one command line; what a person would see.
+    ///
+    /// # Errors
+    /// [`Refused`] when it ends with another status than 0.
+    pub fn text(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run_text(self.command(arguments), &format!("coffre {}", arguments.join(" ")))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env("COFFRE_PROFILE", &self.profile);
+        command
     }
 
     fn job_of(&self, arguments: &[&str]) -> anyhow::Result<String> {
@@ -49,7 +63,16 @@ impl Verbs {
 }
 
 /// Runs a command that prints JSON or nothing.
-pub(super) fn run_json(mut command: Command, words: &str) -> anyhow::Result<Value> {
+pub(super) fn run_json(command: Command, words: &str) -> anyhow::Result<Value> {
+    let text = run_text(command, words)?;
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&text).with_context(|| format!("`{words}` printed no JSON: {text}"))
+}
+
+/// Runs a command; what it prints.
+pub(super) fn run_text(mut command: Command, words: &str) -> anyhow::Result<String> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("start `{words}`"))?;
     if !output.status.success() {
@@ -60,12 +83,7 @@ pub(super) fn run_json(mut command: Command, words: &str) -> anyhow::Result<Valu
         }
         .into());
     }
-    if output.stdout.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&output.stdout).with_context(|| {
-        format!("`{words}` printed no JSON: {}", String::from_utf8_lossy(&output.stdout))
-    })
+    String::from_utf8(output.stdout).with_context(|| format!("`{words}` printed no text"))
 }
 
 impl Commands for Verbs {
