@@ -17,6 +17,7 @@
 //! the level, because the guest is not trusted with more than its own data.
 
 mod deliver;
+mod hurry;
 mod log;
 mod package;
 mod session;

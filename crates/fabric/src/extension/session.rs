@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::hurry::Hurry;
 use super::shell::{SHELL, check, quote};
 use super::{Extension, Installed, Verdict};
 use crate::agent::{AgentClient, GuestFile};
@@ -61,6 +62,8 @@ pub(crate) struct Session {
     done: GuestFile,
     thawed: GuestFile,
     nonce: Option<String>,
+    /// From the wait for the freeze to the thaw.
+    hurry: Option<Hurry>,
 }
 
 /// All is frozen, says the guest.
@@ -121,7 +124,8 @@ impl Session {
         let done = open("done", "wb").map_err(failed)?;
         let thawed = open("thawed", "rb").map_err(failed)?;
         let home = installed.home.clone();
-        let mut session = Session { home, sequence, task, ready, done, thawed, nonce: None };
+        let mut session =
+            Session { home, sequence, task, ready, done, thawed, nonce: None, hurry: None };
         if let Err(reason) = session.enable(agent, installed) {
             session.close(agent);
             return Err(reason);
@@ -165,6 +169,7 @@ impl Session {
     ) -> Result<Ready, String> {
         let (mut text, end) = (Vec::new(), Instant::now() + patience);
         let mut looked = Instant::now();
+        self.hurry = Hurry::begin();
         loop {
             let ready: Option<Ready> = self.hear(agent, self.ready, &mut text)?;
             if let Some(ready) = ready.filter(|ready| ready.task_id == self.task) {
@@ -231,7 +236,12 @@ impl Session {
     }
 
     /// The end of the command: scripts and reports come after the thaw. `None` = it takes longer.
-    pub(crate) fn verdict(&self, agent: &mut AgentClient, patience: Duration) -> Option<Verdict> {
+    pub(crate) fn verdict(
+        &mut self,
+        agent: &mut AgentClient,
+        patience: Duration,
+    ) -> Option<Verdict> {
+        self.hurry = None;
         let end = Instant::now() + patience;
         loop {
             if let Some(verdict) = self.look_at_status(agent) {

@@ -10,8 +10,9 @@ use crate::extension::{Ready, Session, Verdict, deliver, thaw_left};
 use crate::qmp::QmpError;
 use crate::{Consistency, FreezeRecord, FreezeWish, FrozenBy, GuestTimes, OsType};
 
-/// What the guest may take beyond the time for freezing: its scripts run before it.
-const SCRIPTS: Duration = Duration::from_secs(60);
+/// What the guest may take beyond the time for freezing: its scripts run before it, and all that is in memory is written
+/// out. An extension that ends without a freeze says so, and nobody waits for it any longer.
+const SCRIPTS: Duration = Duration::from_secs(600);
 
 /// The guest thaws by itself at its ceiling. This much later the host steps in.
 const GRACE: Duration = Duration::from_secs(5);
@@ -206,7 +207,7 @@ impl Held {
     /// Tells the guest that it may thaw, and makes sure that it does.
     fn thaw(mut self, taken: Option<Result<(), String>>) -> Closed {
         let taken_at = SystemTime::now();
-        let (mut agent, session) = self.talk.take().expect("taken only here and in drop");
+        let (mut agent, mut session) = self.talk.take().expect("taken only here and in drop");
         let thawed = self.end(&mut agent, &session, &taken);
         let acknowledged = (Instant::now(), SystemTime::now());
         let window = thawed.as_ref().ok().and_then(Option::as_ref).map(|thawed| {
