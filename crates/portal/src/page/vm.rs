@@ -7,6 +7,7 @@ use coffre_control::id::VmId;
 use coffre_control::model::{AgentState, ExtensionState, PowerState, Vm};
 use coffre_control::port::JobFilter;
 use coffre_control::usecase::vm::{VmView, get_vm_by_id};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::az::AzCommand;
 use crate::inventory::region_label;
@@ -18,6 +19,9 @@ use crate::words;
 
 /// Newest jobs of the VM that its page shows.
 const JOBS_MAX: u32 = 10;
+
+/// What is written otherwise in a part of a path.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 #[derive(Template)]
 #[template(path = "vm.html")]
@@ -137,6 +141,21 @@ fn commands(vm: &Vm, may_power: bool) -> Vec<AzCommand> {
         PowerState::Stopped if may_power => commands.push(of_vm("vm start")),
         PowerState::Running if may_power => commands.push(of_vm("vm stop")),
         _ => {}
+    }
+    if matches!(vm.extension, ExtensionState::Installed { .. } | ExtensionState::Failed { .. }) {
+        let list = AzCommand::new("vm extension list");
+        let list = list.option("--resource-group", &vm.group).option("--vm-name", &vm.name);
+        // The log of the guest is read when somebody asks, and not each time that the page is shown.
+        let part = |name| utf8_percent_encode(name, IN_PATH);
+        let logs = format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}\
+             /extensions/VMSnapshotLinux/logs?api-version=2024-07-01",
+            vm.subscription,
+            part(&vm.group),
+            part(&vm.name)
+        );
+        commands.push(list);
+        commands.push(AzCommand::new("rest --method get").option("--url", &logs));
     }
     commands
 }
