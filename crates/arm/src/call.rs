@@ -8,6 +8,7 @@ use axum::http::Method;
 use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
 use coffre_control::port::{self, Missing, Order, Search, Tx};
+use coffre_control::usecase::act;
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -112,7 +113,7 @@ impl Call<'_> {
     ) -> Result<T, ArmError> {
         let ids = || (self.state.ids)();
         let cx = Cx::new(self.caller, self.now, &ids);
-        let done = port::tx(&*self.state.db, name, |tx| work(tx, &cx))?;
+        let done = act(&*self.state.db, name, &cx, |tx| work(tx, &cx))?;
         (self.state.poke)();
         Ok(done)
     }

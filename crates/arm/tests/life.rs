@@ -143,6 +143,33 @@ async fn deleted_data_can_be_brought_back() {
     }
 }
 
+/// A vault with nothing but deleted items says how it gets empty, and that way leads to its end.
+#[tokio::test]
+async fn a_vault_of_deleted_items_can_be_cleared() {
+    let world = world_with_item().await;
+    backup(&world).await;
+    world.call("DELETE", &item("web-1", ""), Value::Null).await;
+    world.work();
+    let answer = world.call("DELETE", &vault(""), Value::Null).await;
+    let code = "ServiceResourceNotEmptyWithContainerDetails";
+    refused(&answer, 400, code, "'Web-1' (deleted, kept until");
+    refused(&answer, 400, code, "switch soft delete off and delete their data again");
+    // Deleting again changes nothing while soft delete is on.
+    let again = world.call("DELETE", &item("web-1", ""), Value::Null).await;
+    refused(&again, 409, "BMSUserErrorItemInSoftDeletedState", "undelete");
+    let off = json!({ "properties": { "softDeleteFeatureState": "Disabled" } });
+    let path = vault("/backupconfig/vaultconfig");
+    assert_eq!(world.call("PATCH", &path, off).await.status, StatusCode::OK);
+    let answer = world.call("DELETE", &vault(""), Value::Null).await;
+    refused(&answer, 400, code, "delete the data of deleted items again");
+    let again = world.call("DELETE", &item("web-1", ""), Value::Null).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{again:?}");
+    world.work();
+    assert_eq!(world.get(&item("web-1", "")).await.status, StatusCode::NOT_FOUND);
+    let answer = world.call("DELETE", &vault(""), Value::Null).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+}
+
 /// B-072: an immutable vault refuses what would end points early, and only that.
 #[tokio::test]
 async fn an_immutable_vault_refuses_whatever_ends_points_early() {

@@ -27,6 +27,8 @@ pub enum Role {
     Contributor,
     /// All of backup but the deletion of vaults.
     BackupContributor,
+    /// Makes resource guards and approves what they stand before; changes nothing else.
+    BackupMuaAdmin,
     /// Backups and restores; no policies, no end of protection.
     BackupOperator,
     /// Looks at everything, changes nothing.
@@ -78,6 +80,10 @@ pub enum Action {
     WriteStorageAccount,
     /// Say who can sign in and what they may do.
     WriteAccess,
+    /// Make a resource guard. What happens to one later, its holders say.
+    WriteGuard,
+    /// Decide about what a guard protects. Only its holders may, whatever their roles.
+    Approve,
 }
 
 impl Action {
@@ -104,6 +110,8 @@ impl Action {
         Self::PowerVm,
         Self::WriteStorageAccount,
         Self::WriteAccess,
+        Self::WriteGuard,
+        Self::Approve,
     ];
 
     /// The operation of Resource Manager that a role has to allow.
@@ -144,6 +152,10 @@ impl Action {
             Self::PowerVm => "Microsoft.Compute/virtualMachines/start/action",
             Self::WriteStorageAccount => "Microsoft.Storage/storageAccounts/write",
             Self::WriteAccess => "Microsoft.Authorization/roleAssignments/write",
+            Self::WriteGuard => "Microsoft.DataProtection/resourceGuards/write",
+            Self::Approve => {
+                "Microsoft.RecoveryServices/vaults/backupResourceGuardProxies/unlockDelete/action"
+            }
         }
     }
 
@@ -171,6 +183,8 @@ impl Action {
             Self::PowerVm => "start or stop virtual machines",
             Self::WriteStorageAccount => "create or change storage accounts",
             Self::WriteAccess => "say who can sign in and what they may do",
+            Self::WriteGuard => "create resource guards",
+            Self::Approve => "approve what a resource guard protects",
         }
     }
 }
@@ -181,6 +195,7 @@ impl Role {
         Self::Owner,
         Self::Contributor,
         Self::BackupContributor,
+        Self::BackupMuaAdmin,
         Self::BackupOperator,
         Self::Reader,
     ];
@@ -191,6 +206,7 @@ impl Role {
             Self::Owner => "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
             Self::Contributor => "b24988ac-6180-42a0-ab88-20f7382dd24c",
             Self::BackupContributor => "5e467623-bb1f-42f4-a55d-6e525e11384b",
+            Self::BackupMuaAdmin => "c2a970b4-16a7-4a51-8c84-8a8ea6ee0bb8",
             Self::BackupOperator => "00c29273-979b-4161-815c-10b084fb9324",
             Self::Reader => "acdd72a7-3385-48ef-bd42-f606fba81ae7",
         }
@@ -207,6 +223,7 @@ impl Role {
             Self::Owner => "Owner",
             Self::Contributor => "Contributor",
             Self::BackupContributor => "Backup Contributor",
+            Self::BackupMuaAdmin => "Backup MUA Admin",
             Self::BackupOperator => "Backup Operator",
             Self::Reader => "Reader",
         }
@@ -216,7 +233,9 @@ impl Role {
     pub fn allows(self, action: Action) -> bool {
         match self {
             Self::Owner => true,
-            Self::Contributor => action != Action::WriteAccess,
+            Self::Contributor => {
+                !matches!(action, Action::WriteAccess | Action::WriteGuard | Action::Approve)
+            }
             Self::BackupContributor => match action {
                 Action::Read
                 | Action::WriteVault
@@ -238,8 +257,13 @@ impl Role {
                 | Action::WriteResource
                 | Action::PowerVm
                 | Action::WriteStorageAccount
-                | Action::WriteAccess => false,
+                | Action::WriteAccess
+                | Action::WriteGuard
+                | Action::Approve => false,
             },
+            Self::BackupMuaAdmin => {
+                matches!(action, Action::Read | Action::WriteGuard | Action::Approve)
+            }
             Self::BackupOperator => matches!(
                 action,
                 Action::Read

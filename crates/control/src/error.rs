@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Ask;
 use crate::port::StoreFault;
 
 /// The kind of an error, which decides the HTTP status.
@@ -127,6 +128,13 @@ codes! {
         "Nothing can switch it off for this vault.";
     UserErrorImmutabilityLocked: Forbidden, "Immutability is locked",
         "Nothing can switch it off for this vault.";
+
+    UserErrorResourceGuardApprovalNeeded: Forbidden, "A second person has to approve this",
+        "Ask a holder of the resource guard to approve the request, then repeat the same.";
+    UserErrorResourceGuardHeld: Forbidden, "A resource guard is held by somebody else",
+        "Ask one of its holders.";
+    ResourceGuardInUse: Conflict, "The resource guard protects vaults",
+        "Take the guard from the vaults named in the message first.";
 
     BMSUserErrorPolicyNotFound: NotFound, "Unknown backup policy",
         "List the policies of the vault and use one of them.";
@@ -259,6 +267,8 @@ pub struct Refusal {
     pub message: String,
     /// The field or the resource it is about.
     pub target: Option<String>,
+    /// What a second person would have to approve, when that is all that stands in the way.
+    pub ask: Option<Box<Ask>>,
     /// What happened in the store, for the log; never for the caller.
     #[source]
     pub fault: Option<Box<StoreFault>>,
@@ -267,7 +277,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), target: None, fault: None }
+        Self { code, message: message.into(), target: None, ask: None, fault: None }
     }
 
     /// The same, about this field or resource.
@@ -295,7 +305,13 @@ impl From<StoreFault> for Refusal {
                 )
             }
         };
-        Self { code, message: message.to_owned(), target: None, fault: Some(Box::new(fault)) }
+        Self {
+            code,
+            message: message.to_owned(),
+            target: None,
+            ask: None,
+            fault: Some(Box::new(fault)),
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    access, activity, backup, costs, error, guides, item, items, job, jobs, notifications,
-    overview, policy, policy_edit, power, preferences, protect, restore, settings, sign_in, stop,
-    vault, vault_new, vault_protect, vaults, vm, vms, welcome,
+    access, activity, approvals, backup, costs, error, guides, item, items, job, jobs,
+    notifications, overview, policy, policy_edit, power, preferences, protect, restore, settings,
+    sign_in, stop, vault, vault_new, vault_protect, vaults, vm, vms, welcome,
 };
 use crate::state::{App, PortalState};
 use crate::{assets, guard, live};
@@ -60,6 +60,8 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/notifications/bell", get(notifications::bell))
         .route("/portal/notifications/read", post(notifications::read))
         .route("/portal/activity", get(activity::show))
+        .route("/portal/approvals", get(approvals::show))
+        .route("/portal/approvals/{vault}/{id}", post(approvals::decide))
         .route("/portal/guides", get(guides::show))
         .route("/portal/guides/first-look", get(guides::first_look))
         .route("/portal/guides/vm-snapshot", get(guides::extension))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use coffre_control::port::{self, Db, Tx};
+use coffre_control::usecase::act;
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -83,7 +84,7 @@ impl App {
     ) -> Result<T, Refusal> {
         self.blocking(move |given| {
             let cx = Cx::new(&caller, (given.clock)(), &*given.ids);
-            let value = port::tx(&*given.db, name, |tx| work(tx, &cx))?;
+            let value = act(&*given.db, name, &cx, |tx| work(tx, &cx))?;
             (given.poke)();
             Ok(value)
         })

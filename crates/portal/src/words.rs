@@ -217,6 +217,8 @@ pub(crate) fn action(action: Action) -> &'static str {
         Action::PowerVm => "action-power",
         Action::WriteStorageAccount => "action-write-account",
         Action::WriteAccess => "action-access",
+        Action::WriteGuard => "action-guard",
+        Action::Approve => "action-approve",
         Action::Deploy => "action-deploy",
         Action::WriteTags => "action-tags",
         Action::WriteResource => "action-resource",

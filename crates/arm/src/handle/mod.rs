@@ -14,6 +14,7 @@ pub(crate) mod operation;
 pub(crate) mod point;
 pub(crate) mod policy;
 pub(crate) mod protection;
+pub(crate) mod resource_guard;
 pub(crate) mod restore;
 pub(crate) mod role;
 pub(crate) mod storage;

@@ -28,7 +28,9 @@ fn built_in(call: &Call<'_>, role: Role) -> Result<Value, ArmError> {
         other => Action::ALL.iter().filter(|it| other.allows(**it)).map(|it| it.azure()).collect(),
     };
     let not: Vec<&str> = match role {
-        Role::Contributor => vec![Action::WriteAccess.azure()],
+        Role::Contributor => {
+            [Action::WriteAccess, Action::WriteGuard, Action::Approve].map(Action::azure).to_vec()
+        }
         _ => Vec::new(),
     };
     Ok(json!({

@@ -31,12 +31,6 @@ pub(crate) fn encryption(call: &Call<'_>) -> Result<Reply, ArmError> {
     of_vault(call, render::encryption_config)
 }
 
-/// GET ~V/backupResourceGuardProxies: no vault has one.
-pub(crate) fn guard_proxies(call: &Call<'_>) -> Result<Reply, ArmError> {
-    call.read("show vault", |tx| call.vault(tx))?;
-    Ok(Reply::list(Vec::new()))
-}
-
 /// GET ~V/usages and ~V/backupUsageSummaries
 pub(crate) fn usages(call: &Call<'_>) -> Result<Reply, ArmError> {
     let (items, deleted, points, stored) = call.read("count usages", |tx| {

@@ -7,7 +7,7 @@ use coffre_control::Action;
 use super::{Handler, Permission, Route};
 use crate::handle::{
     audit, discovery, generic, group, item, job, life, oauth, operation, point, policy, protection,
-    restore, storage, tenancy, vault, vault_config, vm,
+    resource_guard, restore, storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! vm {
@@ -196,7 +196,40 @@ pub(crate) static ROUTES: &[Route] = &[
         vault!("/backupEncryptionConfigs/backupResourceEncryptionConfig"),
         vault_config::encryption,
     ),
-    get(vault!("/backupResourceGuardProxies"), vault_config::guard_proxies),
+    // Resource guards, and what their holders decide.
+    get(vault!("/backupResourceGuardProxies"), resource_guard::proxies),
+    get(vault!("/backupResourceGuardProxies/{proxy}"), resource_guard::proxy),
+    put(
+        vault!("/backupResourceGuardProxies/{proxy}"),
+        Action::WriteVault,
+        resource_guard::put_proxy,
+    ),
+    delete(
+        vault!("/backupResourceGuardProxies/{proxy}"),
+        Action::WriteVault,
+        resource_guard::delete_proxy,
+    ),
+    post(
+        vault!("/backupResourceGuardProxies/{proxy}/unlockDelete"),
+        Action::DeleteBackupData,
+        resource_guard::unlock_delete,
+    ),
+    get(vault!("/backupApprovals"), resource_guard::approvals),
+    post(vault!("/backupApprovals/{approval}/grant"), Action::Approve, resource_guard::grant),
+    post(vault!("/backupApprovals/{approval}/refuse"), Action::Approve, resource_guard::refuse),
+    get(sub!("/providers/Microsoft.DataProtection/resourceGuards"), resource_guard::list),
+    get(group!("/providers/Microsoft.DataProtection/resourceGuards"), resource_guard::list),
+    get(group!("/providers/Microsoft.DataProtection/resourceGuards/{guard}"), resource_guard::show),
+    put(
+        group!("/providers/Microsoft.DataProtection/resourceGuards/{guard}"),
+        Action::WriteGuard,
+        resource_guard::put,
+    ),
+    delete(
+        group!("/providers/Microsoft.DataProtection/resourceGuards/{guard}"),
+        Action::WriteGuard,
+        resource_guard::delete,
+    ),
     get(vault!("/backupCostReport"), life::costs),
     // Policies.
     get(vault!("/backupPolicies"), policy::list),

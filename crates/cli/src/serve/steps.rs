@@ -62,8 +62,10 @@ pub(crate) fn undo(service: &Service, job: &Job, step: Step) -> Result<(), Failu
     match step {
         Step::TakeSnapshot => backup::release(service, job).map(drop),
         Step::TransferToVault => backup::forget(service, job),
-        Step::PrepareRestore | Step::TransferFromVault | Step::PublishRestore => {
-            restore::remove(service, job)
+        Step::TransferFromVault | Step::PublishRestore => restore::remove(service, job),
+        Step::PrepareRestore => {
+            restore::remove(service, job)?;
+            restore::turn_on_again(service, job)
         }
         Step::ValidatePoint
         | Step::ReleaseSnapshot

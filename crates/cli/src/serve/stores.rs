@@ -178,6 +178,7 @@ mod tests {
             public_network_access: true,
             cross_subscription_restore: false,
             identity: None,
+            guard: None,
             store_url,
             created: Timestamp::UNIX_EPOCH,
             changed: Timestamp::UNIX_EPOCH,

@@ -34,7 +34,7 @@ use jiff::Timestamp;
 
 use crate::id::{ItemId, JobId, VaultId, VmId};
 use crate::model::{
-    Facts, Job, JobKind, JobState, Progress, Step, StepRecord, StepStatus, Unwound,
+    Facts, Job, JobKind, JobState, Progress, RestoreTarget, Step, StepRecord, StepStatus, Unwound,
 };
 
 /// How often a step is tried before its failure counts.
@@ -54,6 +54,13 @@ pub fn steps(kind: &JobKind) -> &'static [Step] {
         JobKind::Backup { .. } => {
             &[Step::TakeSnapshot, Step::TransferToVault, Step::ValidatePoint, Step::ReleaseSnapshot]
         }
+        JobKind::Restore { target: RestoreTarget::InPlace { restart: true, .. }, .. } => &[
+            Step::PrepareRestore,
+            Step::TransferFromVault,
+            Step::ValidateRestore,
+            Step::PublishRestore,
+            Step::StartMachine,
+        ],
         JobKind::Restore { .. } => &[
             Step::PrepareRestore,
             Step::TransferFromVault,
@@ -95,6 +102,7 @@ pub fn has_undo(step: Step) -> bool {
 pub fn commit_index(kind: &JobKind) -> usize {
     match kind {
         JobKind::Backup { .. } => 2,
+        JobKind::Restore { .. } => 3,
         _ => steps(kind).len().saturating_sub(1),
     }
 }

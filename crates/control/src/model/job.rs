@@ -146,6 +146,10 @@ pub enum RestoreTarget {
     InPlace {
         /// Which data disks.
         luns: Option<Vec<u32>>,
+        /// Whether it ran and Coffre runs it: it is turned off for the restore and on again after
+        /// it, however that ends.
+        #[serde(default)]
+        restart: bool,
     },
     /// A VM of its own.
     NewVm {

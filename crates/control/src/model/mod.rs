@@ -8,6 +8,7 @@ pub mod audit;
 pub mod deployment;
 pub mod freeze;
 pub mod group;
+pub mod guard;
 pub mod item;
 pub mod job;
 pub mod operation;
@@ -28,6 +29,7 @@ pub use audit::{AuditChain, AuditRecord};
 pub use deployment::{Deployment, DeploymentStep};
 pub use freeze::FreezeWindows;
 pub use group::ResourceGroup;
+pub use guard::{Approval, ApprovalState, Ask, Critical, GuardRef, Person, ResourceGuard};
 pub use item::{
     BackupHealth, BackupOutcome, DiskSelection, ExpiryBook, HealthDetail, ItemState, LastBackup,
     LastPoint, ProtectedItem,

@@ -17,6 +17,10 @@ pub enum RecordKind {
     RoleAssignment,
     /// A role that somebody made.
     RoleDefinition,
+    /// A guard: who approves what takes protection away.
+    ResourceGuard,
+    /// What the holders of a guard were asked for.
+    Approval,
     /// A resource that templates and restores name and that has no use-case: a network, a disk.
     Resource,
 }
@@ -30,6 +34,8 @@ impl RecordKind {
             Self::Lock => "lock",
             Self::RoleAssignment => "role-assignment",
             Self::RoleDefinition => "role-definition",
+            Self::ResourceGuard => "resource-guard",
+            Self::Approval => "approval",
             Self::Resource => "resource",
         }
     }

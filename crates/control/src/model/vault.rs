@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::guard::GuardRef;
 use crate::id::{SubscriptionId, VaultId};
 
 /// A Recovery Services vault.
@@ -41,6 +42,9 @@ pub struct Vault {
     pub cross_subscription_restore: bool,
     /// Managed identity, when one was asked for.
     pub identity: Option<Identity>,
+    /// The guard whose holders approve what takes protection away.
+    #[serde(default)]
+    pub guard: Option<GuardRef>,
     /// Where its blocks live.
     pub store_url: String,
     /// When it was made.

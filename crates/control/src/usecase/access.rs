@@ -1,6 +1,7 @@
 //! Who can sign in and what they may do: list, make, roles, secrets.
 
 use super::authenticate::hash_secret;
+use super::guard::refuse_for_holder;
 use crate::authz::{Action, Role};
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
@@ -96,6 +97,7 @@ pub fn set_roles(
     roles: Vec<Role>,
 ) -> Result<Principal, Refusal> {
     cx.may(Action::WriteAccess)?;
+    refuse_for_holder(tx, cx, id)?;
     let mut principal = find(tx, id)?;
     let loses = principal.roles.contains(&Role::Owner) && !roles.contains(&Role::Owner);
     if loses {
@@ -128,6 +130,7 @@ pub fn set_secret(
     if id != cx.caller.principal {
         cx.may(Action::WriteAccess)?;
     }
+    refuse_for_holder(tx, cx, id)?;
     let mut principal = find(tx, id)?;
     principal.secret_hash = secret_hash;
     tx.put_principal(&mut principal)?;

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::approval::second_person;
 use super::enable_protection::refuse_deleted;
 use super::plan::plan_expiry;
 use super::vault_time::vault_clock;
@@ -10,7 +11,9 @@ use crate::authz::Action;
 use crate::cx::Cx;
 use crate::error::{ErrorCode, Refusal};
 use crate::id::PointId;
-use crate::model::{Deletion, Immutability, ProtectedItem, RecoveryPoint, SoftDeleteState, Vault};
+use crate::model::{
+    Ask, Critical, Deletion, Immutability, ProtectedItem, RecoveryPoint, SoftDeleteState, Vault,
+};
 use crate::port::Tx;
 
 /// Deletes a point. It can be brought back as long as the vault keeps deleted data; without soft
@@ -28,6 +31,13 @@ pub fn delete_recovery_point(
     refuse_deleted(&item)?;
     find::no_running_job(tx, &item)?;
     check_free(&vault, &item, &point)?;
+    let ask = Ask {
+        vault: vault.id,
+        critical: Critical::DeleteData,
+        subject: format!("point {}", point.id),
+        words: format!("delete recovery point {} of '{}'", point.number, item.vm_name),
+    };
+    second_person(tx, cx, &vault, ask)?;
     let days = match vault.soft_delete.state {
         SoftDeleteState::Disabled => 0,
         SoftDeleteState::Enabled | SoftDeleteState::AlwaysOn => vault.soft_delete.days,

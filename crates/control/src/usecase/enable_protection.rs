@@ -3,7 +3,7 @@
 
 use super::accept::{Accepted, accept};
 use super::plan::{Timetables, plan_backup, plan_expiry};
-use super::reduction::check_reduction;
+use super::reduction::{check_end, check_reduction};
 use super::{find, vm};
 use jiff::Timestamp;
 
@@ -45,7 +45,7 @@ pub fn enable_protection(
     let policy = find::policy(tx, &vault, &input.policy)?;
     check_disks(&vm, input.disk_selection.as_ref().and_then(Option::as_ref))?;
     let mut item = match tx.item_of_vm(vm.id)? {
-        Some(item) => change(tx, &vault, &vm, &policy, item)?,
+        Some(item) => change(tx, cx, (&vault, &vm, &policy), item)?,
         None => begin(tx, cx, &vault, &vm, &policy)?,
     };
     super::lock::refuse_item(tx, cx, &item, super::lock::Change::Write)?;
@@ -132,9 +132,8 @@ fn begin(
 
 fn change(
     tx: &mut dyn Tx,
-    vault: &Vault,
-    vm: &Vm,
-    policy: &Policy,
+    cx: &Cx<'_>,
+    (vault, vm, policy): (&Vault, &Vm, &Policy),
     mut item: ProtectedItem,
 ) -> Result<ProtectedItem, Refusal> {
     if item.vault != vault.id {
@@ -151,6 +150,10 @@ fn change(
         .about(other.name));
     }
     refuse_deleted(&item)?;
+    if item.policy.is_none() && item.last_point.is_some() {
+        // Without a policy its points had no end; now they get one.
+        check_end(tx, cx, vault, policy, &item)?;
+    }
     if matches!(item.state, ItemState::Stopped | ItemState::Suspended) {
         vm::check_reachable(vm)?;
         let first = item.last_point.is_none();
@@ -159,7 +162,7 @@ fn change(
     if let Some(old) = item.policy.clone()
         && !old.eq_ignore_ascii_case(&policy.name)
     {
-        check_no_way_back(tx, vault, &old, policy)?;
+        check_no_way_back(tx, cx, (vault, policy), &old, &item)?;
     }
     item.policy = Some(policy.name.clone());
     Ok(item)
@@ -169,12 +172,13 @@ fn change(
 /// Enhanced policy to a Standard one.
 fn check_no_way_back(
     tx: &mut dyn Tx,
-    vault: &Vault,
+    cx: &Cx<'_>,
+    (vault, policy): (&Vault, &Policy),
     old: &str,
-    policy: &Policy,
+    item: &ProtectedItem,
 ) -> Result<(), Refusal> {
     let Some(old) = tx.policy(vault.id, old)? else { return Ok(()) };
-    check_reduction(vault, &old, policy)?;
+    check_reduction(tx, cx, vault, (&old, policy), Some(item))?;
     if old.kind == PolicyKind::Enhanced && policy.kind == PolicyKind::Standard {
         return Err(Refusal::new(
             ErrorCode::BMSUserErrorInvalidPolicyInput,

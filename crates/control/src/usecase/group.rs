@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::guard::list_guards;
 use super::{Written, find, names};
 use crate::authz::Action;
 use crate::cx::Cx;
@@ -106,6 +107,8 @@ pub fn delete_group(
     held.extend(vms.map(|it| format!("virtual machine '{}'", it.name)));
     let accounts = tx.storage_accounts(subscription)?.into_iter().filter(|it| inside(&it.group));
     held.extend(accounts.map(|it| format!("storage account '{}'", it.name)));
+    let guards = list_guards(tx, cx, subscription, Some(&group.name))?;
+    held.extend(guards.into_iter().map(|it| format!("resource guard '{}'", it.name)));
     if !held.is_empty() {
         return Err(Refusal::new(
             ErrorCode::ResourceGroupDeletionBlocked,

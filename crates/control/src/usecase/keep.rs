@@ -19,6 +19,8 @@ fn permission(kind: RecordKind) -> Action {
         RecordKind::Lock | RecordKind::RoleAssignment | RecordKind::RoleDefinition => {
             Action::WriteAccess
         }
+        RecordKind::ResourceGuard => Action::WriteGuard,
+        RecordKind::Approval => Action::Approve,
         RecordKind::Resource => Action::WriteResource,
     }
 }
@@ -103,6 +105,8 @@ fn refuse_locked(
         RecordKind::Lock
         | RecordKind::RoleAssignment
         | RecordKind::RoleDefinition
+        | RecordKind::ResourceGuard
+        | RecordKind::Approval
         | RecordKind::Deployment => Ok(()),
     }
 }

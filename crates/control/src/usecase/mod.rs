@@ -9,12 +9,14 @@
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
 //! [`mod@storage_account`], [`mod@access`], [`mod@delete_point`], [`mod@retry_job`],
-//! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`]. For the service: [`mod@job_work`], [`mod@record_vms`],
+//! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`],
+//! [`mod@guard`], [`mod@approval`]. For the service: [`mod@job_work`], [`mod@record_vms`],
 //! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
 //! [`mod@expiry`], [`mod@collection`], [`mod@vault_time`].
 
 pub mod accept;
 pub mod access;
+pub mod approval;
 pub mod audit;
 pub mod authenticate;
 pub mod backup_now;
@@ -29,6 +31,7 @@ mod find;
 pub mod first_run;
 pub mod get_subscription;
 pub mod group;
+pub mod guard;
 pub mod item;
 pub mod job;
 mod job_rows;
@@ -58,6 +61,7 @@ pub use accept::{Accepted, OperationView, get_operation, note_operation};
 pub use access::{
     NewPrincipal, create_principal, hash_password, list_principals, set_roles, set_secret,
 };
+pub use approval::{Decision, act, decide, list_approvals, unlock};
 pub use audit::{list_audit, verify_audit};
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
@@ -73,6 +77,9 @@ pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
 pub use first_run::{Seed, first_run};
 pub use get_subscription::{get_subscription, list_regions, list_subscriptions};
 pub use group::{PutGroup, delete_group, get_group, list_groups, put_group};
+pub use guard::{
+    PutGuard, bind_guard, delete_guard, get_guard, guard_of, list_guards, put_guard, unbind_guard,
+};
 pub use item::{ItemView, get_item, get_item_by_id, list_items};
 pub use job::{cancel_job, get_job, get_vault_job, list_jobs, refresh_containers};
 pub use job_work::{

@@ -96,6 +96,24 @@ pub fn check_vm_name(name: &str) -> Result<(), Refusal> {
     .about("name"))
 }
 
+/// Refuses a name of a resource guard that breaks the rules: 1 to 80 letters, digits, hyphens,
+/// underscores and periods.
+pub fn check_record_name(name: &str) -> Result<(), Refusal> {
+    let length = name.chars().count();
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=80).contains(&length) && first_other(name, known).is_none() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorCode::InvalidResourceName,
+        format!(
+            "The name '{name}' breaks the rules: 1 to 80 letters, digits, hyphens, underscores \
+             and periods."
+        ),
+    )
+    .about("name"))
+}
+
 fn first_other(name: &str, allowed: impl Fn(char) -> bool) -> Option<char> {
     name.chars().find(|&c| !allowed(c))
 }

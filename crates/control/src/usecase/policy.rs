@@ -95,7 +95,7 @@ pub fn put_policy(
     let written = if old.is_some() { Written::Updated } else { Written::Created };
     let mut policy = stored(vault.id, input, old.as_ref());
     if let Some(old) = &old {
-        check_reduction(&vault, old, &policy)?;
+        check_reduction(tx, cx, &vault, (old, &policy), None)?;
     }
     tx.put_policy(&mut policy)?;
     plan_policy(tx, &policy, cx.now)?;

@@ -86,8 +86,8 @@ pub fn restore(
         }
         RestoreWish::InPlace { luns } => {
             check_luns(&point, luns.as_deref())?;
-            check_original(tx, &item)?;
-            RestoreTarget::InPlace { luns }
+            let restart = check_original(tx, &item)?;
+            RestoreTarget::InPlace { luns, restart }
         }
         RestoreWish::NewVm { name, group } => as_new_vm(tx, &vault, name, group)?,
     };
@@ -183,7 +183,8 @@ fn check_luns(point: &RecoveryPoint, luns: Option<&[u32]>) -> Result<(), Refusal
     }
 }
 
-fn check_original(tx: &mut dyn Tx, item: &ProtectedItem) -> Result<(), Refusal> {
+/// Says whether the machine runs and the job turns it off and on again.
+fn check_original(tx: &mut dyn Tx, item: &ProtectedItem) -> Result<bool, Refusal> {
     let vm = find::vm(tx, item.vm)?;
     vm::check_reachable(&vm)?;
     // A VM that Coffre runs is stopped by the job itself.
@@ -198,5 +199,6 @@ fn check_original(tx: &mut dyn Tx, item: &ProtectedItem) -> Result<(), Refusal> 
         )
         .about(vm.name.clone()));
     }
-    vm::check_not_busy(tx, &vm)
+    vm::check_not_busy(tx, &vm)?;
+    Ok(vm.managed && vm.power != PowerState::Stopped)
 }

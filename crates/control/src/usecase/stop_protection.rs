@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::accept::{Accepted, accept};
+use super::approval::{deletion_of_data, second_person};
 use super::enable_protection::refuse_deleted;
 use super::expiry::ExpiryTime;
 use super::plan::{Timetables, plan_backup, plan_expiry};
@@ -106,6 +107,9 @@ pub fn delete_backup_data(
     let soft = vault.soft_delete.state != SoftDeleteState::Disabled;
     if soft {
         refuse_deleted(&item)?;
+    }
+    if !points.is_empty() {
+        second_person(tx, cx, &vault, deletion_of_data(&item))?;
     }
     let points = points.into_iter().map(|point| point.id).collect::<Vec<_>>();
     let name = item.vm_name.clone();

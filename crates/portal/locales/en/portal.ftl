@@ -611,3 +611,18 @@ guide-extension-text = Schema, settings, template, az commands and result codes
 
 ## Charts
 points-over-time = Recovery points over time
+
+action-guard = Resource guards: change
+action-approve = Decide about what a resource guard protects
+approvals = Approvals
+approvals-text = What takes protection from a vault under a resource guard needs a second person: one who holds the guard and did not ask for it. A grant holds once, for exactly this, for eight hours.
+approvals-none = Nobody has asked for anything
+approvals-none-text = Where a resource guard protects a vault, requests appear here as soon as somebody tries what it protects.
+approval-grant = Grant
+approval-refuse = Refuse
+approval-until = Until
+approval-asked = Waiting
+approval-granted = Granted
+approval-refused = Refused
+approval-used = Done
+approval-expired = Too late

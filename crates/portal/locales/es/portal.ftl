@@ -611,3 +611,18 @@ guide-extension-text = Esquema, valores, plantilla, comandos az y códigos de re
 
 ## Charts
 points-over-time = Puntos de recuperación en el tiempo
+
+action-guard = Protecciones de recursos: cambiar
+action-approve = Decidir sobre lo que una protección de recursos cuida
+approvals = Aprobaciones
+approvals-text = Lo que quita protección a un almacén bajo una protección de recursos necesita a una segunda persona: una que tenga la protección y que no lo haya pedido. Lo aprobado vale una vez, solo para esto y durante ocho horas.
+approvals-none = Nadie ha pedido nada
+approvals-none-text = Donde una protección de recursos cuida de un almacén, las peticiones aparecen aquí en cuanto alguien intenta lo que ella cuida.
+approval-grant = Aprobar
+approval-refuse = Rechazar
+approval-until = Hasta
+approval-asked = En espera
+approval-granted = Aprobada
+approval-refused = Rechazada
+approval-used = Hecha
+approval-expired = Demasiado tarde

@@ -608,3 +608,18 @@ guide-extension-text = Schéma, paramètres, modèle, commandes az et codes de r
 
 ## Charts
 points-over-time = Points de récupération dans le temps
+
+action-guard = Gardes de ressources : modifier
+action-approve = Décider de ce qu’une garde de ressources protège
+approvals = Approbations
+approvals-text = Ce qui retire une protection à un coffre sous une garde de ressources demande une seconde personne : une qui tient la garde et qui ne l’a pas demandé. Un accord vaut une fois, pour cela exactement, pendant huit heures.
+approvals-none = Personne n’a rien demandé
+approvals-none-text = Là où une garde de ressources protège un coffre, les demandes apparaissent ici dès que quelqu’un tente ce qu’elle protège.
+approval-grant = Accorder
+approval-refuse = Refuser
+approval-until = Jusqu’à
+approval-asked = En attente
+approval-granted = Accordée
+approval-refused = Refusée
+approval-used = Faite
+approval-expired = Trop tard

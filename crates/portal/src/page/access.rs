@@ -19,8 +19,7 @@ use crate::page::prelude::*;
 use crate::session;
 
 /// Every role, the strongest first.
-const ROLES: [Role; 5] =
-    [Role::Owner, Role::Contributor, Role::BackupContributor, Role::BackupOperator, Role::Reader];
+const ROLES: &[Role] = Role::ALL;
 
 #[derive(Template)]
 #[template(path = "access.html")]
@@ -202,7 +201,7 @@ async fn page(
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             secret,
             name: name.to_owned(),
-            roles: ROLES.map(role).to_vec(),
+            roles: ROLES.iter().copied().map(role).collect(),
             people: people.iter().map(row).collect(),
         },
     )
@@ -210,7 +209,7 @@ async fn page(
 
 fn roles(fields: &[(String, String)]) -> Vec<Role> {
     let sent: Vec<&str> = all(fields, "role").collect();
-    ROLES.into_iter().filter(|role| sent.contains(&role.azure())).collect()
+    ROLES.iter().copied().filter(|role| sent.contains(&role.azure())).collect()
 }
 
 /// Random, for one hash.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 pub(crate) mod access;
 pub(crate) mod activity;
+pub(crate) mod approvals;
 pub(crate) mod backup;
 pub(crate) mod costs;
 pub(crate) mod error;

@@ -9,7 +9,7 @@ use coffre_control::model::{Job, JobKind, RestoreFacts, RestoreTarget as Wish, R
 use coffre_engine::{
     Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget, Retry,
 };
-use coffre_fabric::Machine;
+use coffre_fabric::{Machine, PowerState};
 use coffre_vault::Vault;
 
 use super::{machine, row_missing, vault};
@@ -46,6 +46,22 @@ pub(super) fn remove(service: &Service, job: &Job) -> Result<(), Failure> {
     with_context(service, job, coffre_engine::remove)
 }
 
+/// The last part of the undo: a machine that ran before the restore runs again.
+pub(super) fn turn_on_again(service: &Service, job: &Job) -> Result<(), Failure> {
+    let JobKind::Restore { target: Wish::InPlace { restart: true, .. }, .. } = &job.kind else {
+        return Ok(());
+    };
+    // A machine that is gone has nothing to turn on.
+    let Some(machine) = machine(service, job)? else { return Ok(()) };
+    let doing = "turn the machine on again";
+    let info = machine.info().map_err(|error| Failure::fabric(doing, &error))?;
+    if info.power == PowerState::Stopped {
+        machine.start().map_err(|error| Failure::fabric(doing, &error))?;
+        discovery::look(service);
+    }
+    Ok(())
+}
+
 fn with_context<T>(
     service: &Service,
     job: &Job,
@@ -76,7 +92,7 @@ fn target_of(
             let name = name.to_string_lossy().into_owned();
             Ok((RestoreTarget::Folder { account: account.to_owned(), name }, choice(luns)))
         }
-        Wish::InPlace { luns } => Ok((RestoreTarget::InPlace, choice(luns))),
+        Wish::InPlace { luns, .. } => Ok((RestoreTarget::InPlace, choice(luns))),
         Wish::NewVm { name, .. } => {
             let Some(definitions) = service.hypervisors.definitions() else {
                 let message = "no hypervisor of the service has a folder of machines that it \

@@ -22,7 +22,11 @@ pub(super) fn kinds() -> Vec<JobKind> {
             point,
             target: RestoreTarget::Disks { account: "acc".into(), luns: None, folder },
         },
-        JobKind::Restore { point, target: RestoreTarget::InPlace { luns: Some(vec![]) } },
+        JobKind::Restore {
+            point,
+            target: RestoreTarget::InPlace { luns: Some(vec![]), restart: false },
+        },
+        JobKind::Restore { point, target: RestoreTarget::InPlace { luns: None, restart: true } },
         JobKind::Restore {
             point,
             target: RestoreTarget::NewVm { name: "new".into(), group: "rg".into() },
@@ -324,7 +328,11 @@ impl Run {
             JobState::Completed => assert_eq!(self.world, whole),
             JobState::CompletedWithWarnings => {
                 assert!(!self.job.warnings.is_empty());
-                assert!(self.world.things.is_superset(&whole.things), "{:?}", self.world);
+                // A restored machine that does not start again is a warning, not a lost restore.
+                let restore = matches!(self.job.kind, JobKind::Restore { .. });
+                let mut needed = whole.things;
+                needed.retain(|thing| !(restore && *thing == "started"));
+                assert!(self.world.things.is_superset(&needed), "{:?}", self.world);
             }
             JobState::Failed => {
                 assert_eq!(self.world, nothing, "a failed job left something behind");
