@@ -11,11 +11,21 @@ use anyhow::bail;
 use crate::places::Places;
 use crate::steps::call;
 
+/// A program beside a crate, built with optimisation and run.
+fn example(package: &'static str, name: &'static str) -> [&'static str; 7] {
+    ["run", "--release", "--locked", "-p", package, "--example", name]
+}
+
 /// Runs one benchmark; fails when a bar is not kept.
 pub(crate) fn run(places: &Places, arguments: &[String]) -> anyhow::Result<()> {
     let Some((what, rest)) = arguments.split_first() else {
-        bail!("which benchmark: cost or first-byte?");
+        bail!("which benchmark: cost, first-byte or lists?");
     };
+    if what == "lists" {
+        // Each fails by itself when a bar is not kept.
+        call(&mut places.cargo(&example("coffre-arm", "bench_lists")))?;
+        return call(&mut places.cargo(&example("coffre-portal", "bench_pages")));
+    }
     let mut image: Option<PathBuf> = None;
     let mut coffre: Option<PathBuf> = None;
     let mut rest = rest.iter();

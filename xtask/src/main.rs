@@ -28,7 +28,8 @@ Usage: cargo xtask COMMAND
             --release      build with optimisation
             --no-setup     take the machine as it is
   bench     what the store verbs cost, with the bars that they must keep: `cost` (the same change in
-            8 GiB and 1 TiB, memory with 64 TiB) or `first-byte` (of a mounted point)
+            8 GiB and 1 TiB, memory with 64 TiB), `first-byte` (of a mounted point), or `lists` (a GET and a
+            list page of the API and of the portal in a large installation)
             --coffre FILE  this binary instead of a new release build
             --image FILE   first-byte of this image instead of a made one
   fuzz      strange bytes for every parser, 120 seconds each; installs a nightly compiler and cargo-fuzz

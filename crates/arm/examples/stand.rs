@@ -3,7 +3,8 @@
 //!
 //! `cargo run -p coffre-arm --example stand -- FOLDER` writes the certificate authority to
 //! `FOLDER/ca.pem`, prints what a client needs, and serves until it is ended. Every request is
-//! logged.
+//! logged. A second argument names a certificate as PEM with which the program may sign in too;
+//! the user lets a device in when its code is typed.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -11,6 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use coffre_control::port::tx;
+use coffre_control::usecase::{add_certificate, read_certificate};
+use coffre_control::{Caller, Cx};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -53,6 +57,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("https://localhost:{}", listener.local_addr()?.port());
     let world = World::live(&url);
+    if let Some(path) = std::env::args().nth(2) {
+        let certificate =
+            read_certificate(&std::fs::read_to_string(path)?).map_err(|refusal| refusal.message)?;
+        let caller = Caller::system();
+        let cx = Cx::new(&caller, jiff::Timestamp::now(), &uuid::Uuid::new_v4);
+        tx(&*world.db, "certificate", |tx| {
+            add_certificate(tx, &cx, OWNER.parse().expect("a uuid"), certificate)
+        })
+        .map_err(|refusal| refusal.message)?;
+    }
+    let devices = Arc::clone(&world.state.devices);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            let who = uuid::Uuid::from_u128(0xa11).into();
+            let known = devices.decide(&line, who, true, jiff::Timestamp::now());
+            tracing::info!(known, "a code was typed");
+        }
+    });
     let db = Arc::clone(&world.db);
     std::thread::spawn(move || {
         loop {

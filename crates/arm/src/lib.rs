@@ -8,6 +8,7 @@
 //! of `route`, and reaches a handler as a `Call`. What the clients need in HTTP is in `http`,
 //! how nouns look is in `render`, how they are named in `names`.
 
+mod assertion;
 mod call;
 mod deployments;
 mod guard;

@@ -70,7 +70,9 @@ pub(crate) fn check_secret(call: &Call<'_>, login: Login<'_>) -> Result<Option<C
 pub(crate) fn name_of(form: &[u8]) -> String {
     let form = std::str::from_utf8(form).ok().and_then(|it| Query::parse(it).ok());
     let form = form.unwrap_or_default();
-    form.get("username").or_else(|| form.get("client_id")).unwrap_or_default().to_owned()
+    // Who waits for somebody else to decide guesses nothing, and has a name of its own.
+    let named = form.get("username").or_else(|| form.get("device_code"));
+    named.or_else(|| form.get("client_id")).unwrap_or_default().to_owned()
 }
 
 /// How long a user stays signed in without use of the password, in seconds.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coffre_control::device::DeviceCodes;
 use coffre_control::id::VmId;
 use coffre_control::port::Db;
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct ArmState {
     pub guest_logs: Arc<dyn Fn(VmId) -> Vec<GuestLog> + Send + Sync>,
     /// Seals the tokens by which lists go on.
     pub page_key: PageKey,
+    /// The codes of programs that wait for somebody in the portal to let them in.
+    pub devices: Arc<DeviceCodes>,
     /// Where clients reach this service: `https://host:port`, no slash at the end.
     pub public_url: String,
 }

@@ -226,3 +226,44 @@ async fn who_knows_the_secret_may_sign_in_as_often_as_a_script_does() {
     let codes = sign_in_often(&fields, 35).await;
     assert!(codes.iter().all(|(status, _)| *status == StatusCode::OK), "{codes:?}");
 }
+
+#[tokio::test]
+async fn a_program_without_a_browser_is_let_in_by_somebody_in_the_portal() {
+    use coffre_control::id::PrincipalId;
+    let world = World::new();
+    let who = PrincipalId(uuid::Uuid::from_u128(0xa11));
+    for path in ["/adfs/oauth2/", &format!("/{TENANT}/oauth2/v2.0/")] {
+        let begun = post_form(&world, &format!("{path}devicecode"), &[("client_id", "az")]).await;
+        assert_eq!(begun.status, StatusCode::OK, "{}", begun.body);
+        let text = |name: &str| begun.body[name].as_str().unwrap().to_owned();
+        let (device, user) = (text("device_code"), text("user_code"));
+        assert!(text("message").contains(&user) && text("verification_uri").ends_with("/device"));
+        let grant = "urn:ietf:params:oauth:grant-type:device_code";
+        let fields = [("grant_type", grant), ("device_code", &device), ("client_id", "az")];
+        let token = format!("{path}token");
+        let waits = post_form(&world, &token, &fields).await;
+        assert_eq!(waits.status, StatusCode::BAD_REQUEST);
+        assert_eq!(waits.body["error"], "authorization_pending");
+        let now = (world.state.clock)();
+        assert!(world.state.devices.decide(&user, who, true, now));
+        let answer = post_form(&world, &token, &fields).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(claims(&answer.body["access_token"])["upn"], USER_NAME);
+        for name in ["refresh_token", "id_token", "client_info"] {
+            assert!(answer.body[name].is_string(), "{name}");
+        }
+        let again = post_form(&world, &token, &fields).await;
+        assert_eq!(again.body["error"], "expired_token", "it is told once");
+    }
+    let begun = post_form(&world, "/adfs/oauth2/devicecode", &[("client_id", "az")]).await;
+    let device = begun.body["device_code"].as_str().unwrap();
+    let user = begun.body["user_code"].as_str().unwrap();
+    assert!(world.state.devices.decide(user, who, false, (world.state.clock)()));
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("device_code", device),
+        ("client_id", "az"),
+    ];
+    let answer = post_form(&world, "/adfs/oauth2/token", &fields).await;
+    assert_eq!(answer.body["error"], "authorization_declined");
+}

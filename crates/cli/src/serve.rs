@@ -33,6 +33,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use coffre_arm::{ArmState, Deployments, PageKey};
+use coffre_control::device::DeviceCodes;
 use coffre_control::port::Db;
 use coffre_portal::PortalState;
 use coffre_store::SqliteDb;
@@ -205,6 +206,7 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
     let ringing = Arc::clone(service);
     let poke: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.bell.ring());
     let asked = Arc::clone(service);
+    let devices: Arc<DeviceCodes> = Arc::default();
     let arm = coffre_arm::router(ArmState {
         guest_logs: Arc::new(move |vm| extension::guest_logs(&asked, vm)),
         db: Arc::clone(&service.db),
@@ -212,11 +214,13 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         deployments: Deployments::new(Uuid::now_v7()),
         ids: Arc::clone(&ids),
         tokens: Arc::new(tokens::Signer::open(data, Arc::clone(&clock))?),
+        devices: Arc::clone(&devices),
         page_key: PageKey::new(secrets::kept(&data.keys().join("pages.key"))?),
         poke: Arc::clone(&poke),
         public_url: url.clone(),
     });
     let portal = coffre_portal::router(PortalState {
+        devices,
         db: Arc::clone(&service.db),
         clock,
         ids,

@@ -6,7 +6,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    access, activity, approvals, backup, costs, error, guides, item, items, job, jobs,
+    access, activity, approvals, backup, costs, device, error, guides, item, items, job, jobs,
     notifications, overview, policy, policy_edit, power, preferences, protect, restore, settings,
     sign_in, stop, vault, vault_new, vault_protect, vaults, vm, vms, welcome,
 };
@@ -69,6 +69,8 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/settings/access", get(access::show).post(access::create))
         .route("/portal/settings/access/{id}/roles", post(access::change_roles))
         .route("/portal/settings/access/{id}/secret", post(access::renew))
+        .route("/portal/settings/access/{id}/certificate", post(access::certificate))
+        .route("/portal/device", get(device::show).post(device::decide))
         .route("/portal/settings/password", get(access::password).post(access::change_password))
         .route("/portal/static/{file}", get(assets::serve))
         .route("/portal/{*rest}", get(error::no_page).post(error::no_page))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use coffre_control::device::DeviceCodes;
 use coffre_control::port::{self, Db, Tx};
 use coffre_control::usecase::act;
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
@@ -25,6 +26,8 @@ pub struct PortalState {
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Tells the worker that there may be something to do.
     pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// The codes of programs that wait for somebody to let them in.
+    pub devices: Arc<DeviceCodes>,
     /// Address under which people reach the portal (`https://host:port`). With `http://` cookies
     /// are not marked as secure.
     pub public_url: String,

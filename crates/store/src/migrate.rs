@@ -139,6 +139,47 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_lists_are_filled_from_the_documents_that_are_there() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        apply(&mut connection, &MIGRATIONS[..4]).unwrap();
+        connection
+            .execute_batch(
+                r#"INSERT INTO vm (id, subscription, resource_group, name, etag, doc) VALUES
+                     ('1', 's', 'g', 'n', 1, '{"region":"here","hypervisor":"h",
+                       "seen":"1970-01-01T00:00:07.5Z","missing_since":null,
+                       "unreachable_since":"2026-01-01T00:00:00Z"}');
+                   INSERT INTO vault (id, subscription, resource_group, name, etag, doc) VALUES
+                     ('v', 's', 'g', 'n', 1, '{"region":"here"}');
+                   INSERT INTO item (id, vault, vm, vm_group, vm_name, etag, doc) VALUES
+                     ('a', 'v', '1', 'g', 'a', 1, '{"state":"IrPending","health":"Passed"}'),
+                     ('b', 'v', '2', 'g', 'b', 1, '{"state":"Protected","health":"Passed",
+                       "last_backup":{"outcome":"Failed"}}'),
+                     ('c', 'v', '3', 'g', 'c', 1, '{"state":{"SoftDeleted":{"since":1}},
+                       "health":{"ActionRequired":[]},"last_backup":null}');
+                   INSERT INTO point (id, item, number, time, etag, doc) VALUES
+                     ('p', 'b', 1, 1, 1, '{"stats":{"stored_bytes":5}}'),
+                     ('q', 'b', 2, 2, 1, '{"stats":{"stored_bytes":6}}');
+                   INSERT INTO audit (id, time, doc) VALUES
+                     ('r', 1, '{"name":"ann","target":"vault x"}');"#,
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let row = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.map(|it| it.unwrap()).collect()
+        };
+        let vm = "SELECT concat_ws(',', region, hypervisor, missing, away, seen) FROM vm";
+        assert_eq!(row(vm), ["here,h,0,1,7000000"]);
+        assert_eq!(row("SELECT region FROM vault"), ["here"]);
+        let item = "SELECT concat_ws(',', urgency, alert, deleted, points, stored) FROM item \
+                    ORDER BY id";
+        assert_eq!(row(item), ["1,0,0,0,0", "0,1,0,2,11", "2,1,1,0,0"]);
+        assert_eq!(row("SELECT concat_ws(',', who, target) FROM audit"), ["ann,vault x"]);
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         let bad = Migration { number: 1, name: "bad", sql: "CREATE TABLE a (x); SELECT nonsense;" };

@@ -7,7 +7,9 @@ use coffre_control::id::TenantId;
 use coffre_control::usecase::Login;
 use serde_json::{Value, json};
 
+use crate::assertion;
 use crate::call::Call;
+use crate::handle::device;
 use crate::http::error::ArmError;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
@@ -51,7 +53,7 @@ pub(crate) fn image_aliases(_call: &Call<'_>) -> Result<Reply, ArmError> {
 
 /// The tenant that a path segment names: a uuid names itself, anything else (`organizations`, a
 /// domain) the one tenant of this service. None when the uuid is not ours.
-fn tenant(call: &Call<'_>) -> Result<Option<TenantId>, ArmError> {
+pub(crate) fn tenant(call: &Call<'_>) -> Result<Option<TenantId>, ArmError> {
     let subscriptions = call.read("find tenant", |tx| Ok(tx.subscriptions()?))?;
     let known = |id: TenantId| subscriptions.iter().any(|it| it.tenant == id).then_some(id);
     let first = subscriptions.first().map(|it| it.tenant);
@@ -86,8 +88,10 @@ pub(crate) fn openid_configuration(call: &Call<'_>) -> Result<Reply, ArmError> {
         "response_types_supported": ["code", "token"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": algorithms.collect::<Vec<_>>(),
-        "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        "grant_types_supported": ["client_credentials", "password", "refresh_token"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256"],
+        "grant_types_supported":
+            ["client_credentials", "password", "refresh_token", device::GRANT],
         "scopes_supported": ["openid", "profile", "offline_access"],
     })))
 }
@@ -117,12 +121,9 @@ pub(crate) fn token(call: &Call<'_>) -> Result<Reply, ArmError> {
     };
     let field = |name: &str| form.get(name).unwrap_or_default();
     match field("grant_type") {
-        "client_credentials" if form.get("client_assertion").is_some() => Ok(refused(
-            call,
-            700_021,
-            "invalid_client",
-            "Sign-in with a certificate is not offered. Use a client secret.",
-        )),
+        "client_credentials" if form.get("client_assertion").is_some() => {
+            certificate_sign_in(call, tenant, &form)
+        }
         "client_credentials" => {
             let (client_id, secret) = (field("client_id"), field("client_secret"));
             match sign_in::check_secret(call, Login::Secret { client_id, secret })? {
@@ -144,6 +145,7 @@ pub(crate) fn token(call: &Call<'_>) -> Result<Reply, ArmError> {
                 }
             }
         }
+        device::GRANT => device::answer(call, tenant, &form),
         "refresh_token" => match sign_in::refresh(call, field("refresh_token"))? {
             Some(caller) => user_tokens(call, tenant, &caller, field("client_id")),
             None => Ok(refused(
@@ -157,8 +159,31 @@ pub(crate) fn token(call: &Call<'_>) -> Result<Reply, ArmError> {
             call,
             70_003,
             "unsupported_grant_type",
-            "The grant type is not supported. Use client_credentials, password or refresh_token.",
+            "The grant type is not supported. Use client_credentials, password, refresh_token or a device code.",
         )),
+    }
+}
+
+/// A program that signs with its certificate instead of telling a secret.
+fn certificate_sign_in(call: &Call<'_>, tenant: TenantId, form: &Query) -> Result<Reply, ArmError> {
+    let field = |name: &str| form.get(name).unwrap_or_default();
+    let (client, assertion) = (field("client_id"), field("client_assertion"));
+    let known = field("client_assertion_type") == assertion::ASSERTION_TYPE;
+    let url = &call.state.public_url;
+    let audiences =
+        [format!("{url}/adfs/oauth2/token"), format!("{url}/{tenant}/oauth2/v2.0/token")];
+    let signer = if known { assertion::signer(call, client, assertion, &audiences)? } else { None };
+    match signer {
+        Some(caller) => program_tokens(call, tenant, &caller),
+        None => {
+            tracing::warn!(client, "sign-in with a certificate failed");
+            Ok(refused(
+                call,
+                700_027,
+                "invalid_client",
+                "The client assertion is not signed with a certificate of this client, or it is not for this service, or it has expired.",
+            ))
+        }
     }
 }
 
@@ -203,7 +228,7 @@ fn program_tokens(call: &Call<'_>, tenant: TenantId, caller: &Caller) -> Result<
 }
 
 /// A user gets three: access, refresh, and the identity that the client shows.
-fn user_tokens(
+pub(crate) fn user_tokens(
     call: &Call<'_>,
     tenant: TenantId,
     caller: &Caller,
@@ -226,12 +251,12 @@ fn user_tokens(
     Ok(Reply::ok(body))
 }
 
-fn unknown_tenant(call: &Call<'_>) -> Reply {
+pub(crate) fn unknown_tenant(call: &Call<'_>) -> Reply {
     refused(call, 90_002, "invalid_tenant", "The tenant was not found in this service.")
 }
 
 /// A refusal in the form of OAuth, which is not that of Resource Manager.
-fn refused(call: &Call<'_>, number: u32, error: &str, message: &str) -> Reply {
+pub(crate) fn refused(call: &Call<'_>, number: u32, error: &str, message: &str) -> Reply {
     let trace = (call.state.ids)();
     let status =
         if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };

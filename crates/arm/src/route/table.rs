@@ -6,8 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, discovery, generic, group, item, job, life, oauth, operation, point, policy, protection,
-    resource_guard, restore, storage, tenancy, vault, vault_config, vm,
+    audit, device, discovery, generic, group, item, job, life, oauth, operation, point, policy,
+    protection, resource_guard, restore, storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! vm {
@@ -95,10 +95,12 @@ pub(crate) static ROUTES: &[Route] = &[
     open("/adfs/.well-known/openid-configuration", oauth::openid_configuration),
     open("/adfs/discovery/keys", oauth::keys),
     sign_in("/adfs/oauth2/token", oauth::token),
+    sign_in("/adfs/oauth2/devicecode", device::begin),
     open("/discovery/v2.0/keys", oauth::keys),
     open("/common/userrealm/{user}", oauth::user_realm),
     open("/{tenant}/v2.0/.well-known/openid-configuration", oauth::openid_configuration),
     sign_in("/{tenant}/oauth2/v2.0/token", oauth::token),
+    sign_in("/{tenant}/oauth2/v2.0/devicecode", device::begin),
     // Tenants, subscriptions, regions, providers.
     get("/tenants", tenancy::tenants),
     get("/subscriptions", tenancy::subscriptions),

@@ -1,6 +1,8 @@
 //! A large installation for benchmarks: as many machines, vaults, items, jobs and points as asked for, made by the
 //! use-cases where that is quick, and as copies of what they made where it is not.
 
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // Each example uses a part of it.
+
 use coffre_control::id::{ItemId, JobId, PointId, SubscriptionId, VaultId, VmId};
 use coffre_control::model::{
     AgentState, Consistency, DiskFormat, Job, JobKind, JobState, OsType, PointStats, PointTier,

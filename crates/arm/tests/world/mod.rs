@@ -160,6 +160,7 @@ impl World {
         .expect("an empty store takes the seed");
         let state = ArmState {
             page_key: coffre_arm::PageKey::new([9; 32]),
+            devices: Arc::default(),
             guest_logs: Arc::new(|_| Vec::new()),
             db: Arc::clone(&db),
             clock,

@@ -8,7 +8,7 @@
 //! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
-//! [`mod@storage_account`], [`mod@access`], [`mod@delete_point`], [`mod@retry_job`],
+//! [`mod@storage_account`], [`mod@access`], [`mod@certificate`], [`mod@delete_point`], [`mod@retry_job`],
 //! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`],
 //! [`mod@guard`], [`mod@approval`]. For the service: [`mod@job_work`], [`mod@record_vms`],
 //! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
@@ -20,6 +20,7 @@ pub mod approval;
 pub mod audit;
 pub mod authenticate;
 pub mod backup_now;
+pub mod certificate;
 pub mod collection;
 pub mod cost;
 mod default_policy;
@@ -65,6 +66,9 @@ pub use approval::{Decision, act, decide, list_approvals, unlock};
 pub use audit::{list_audit, verify_audit};
 pub use authenticate::{Login, authenticate, caller_of, hash_secret};
 pub use backup_now::backup_now;
+pub use certificate::{
+    Certificate, add_certificate, certificates_of, read_certificate, remove_certificate,
+};
 pub use collection::{due_collections, plan_collection};
 pub use cost::{Band, DiskUse, InstanceCost, SizeBasis, cost_report, instance_bytes};
 pub use delete_point::{delete_recovery_point, undelete_recovery_point};

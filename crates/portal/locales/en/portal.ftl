@@ -294,6 +294,19 @@ health-action-suggested = Action suggested
 points-none = No recovery point yet
 points-none-text = Recovery points appear here after the first backup.
 item-points-none-text = The first backup makes the first recovery point.
+certificate = Certificate
+certificate-until = good until
+certificate-remove = Remove
+certificate-add = Add a certificate
+certificate-pem = Certificate as PEM (an RSA key; the private key stays with the program)
+device-title = Sign in on another device
+device-text = A program on another device, such as az login --use-device-code, shows a code. Whoever lets it in gives it everything that { $name } may do. Enter only a code that you asked for yourself.
+device-code = Code
+device-wrong = This code is not known, or it has expired. Begin again on the other device.
+device-allow = Let it in
+device-refuse = Refuse
+device-allowed = The other device is signed in now.
+device-refused = The other device was refused.
 count-points = { $count ->
     [one] 1 recovery point
    *[other] { $count } recovery points

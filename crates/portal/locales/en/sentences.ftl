@@ -33,6 +33,9 @@ said-name-signs-in = '{ $name }' can sign in already. Choose another name.
 said-stays-owner = '{ $name }' stays an owner: somebody has to be one, and nobody takes the ownership from themselves. Make somebody else an owner and let them do it.
 said-nobody = Nobody with the id '{ $id }' can sign in.
 said-user-name = The name '{ $name }' breaks the rules: 1 to { $most } letters, digits, '-', '_', '.' and '@', for example 'ann'.
+said-certificate-ended = The certificate has expired. Use one that is still good.
+said-certificates-many = A program has at most { $most } certificates. Remove one first.
+said-certificate-wrong = This is no certificate that a program can sign in with: PEM with an RSA key of 2048 bits or more is needed.
 
 ## Names
 said-vault-name = The vault name '{ $name }' { $why }. A vault name has 2 to 50 characters, starts with a letter, and contains only letters, digits and hyphens.
@@ -298,6 +301,8 @@ done-account = storage account { $account }
 done-point = point { $point } of { $vm }
 done-hypervisors = all hypervisors
 done-secret = { $name }: new secret
+done-certificate = { $name }: certificate { $id }
+done-no-certificate = { $name }: no certificate { $id }
 done-deletion = deletion of { $what } at { $scope }
 done-deployment = deployment { $name } at { $scope }
 done-vault-time = vault time confirmed at { $time }

@@ -294,6 +294,19 @@ health-action-suggested = Acción recomendada
 points-none = Todavía no hay puntos de recuperación
 points-none-text = Los puntos de recuperación aparecen aquí después de la primera copia de seguridad.
 item-points-none-text = La primera copia de seguridad crea el primer punto de recuperación.
+certificate = Certificado
+certificate-until = válido hasta
+certificate-remove = Quitar
+certificate-add = Añadir un certificado
+certificate-pem = Certificado en PEM (clave RSA; la clave privada se queda en el programa)
+device-title = Iniciar sesión en otro dispositivo
+device-text = Un programa en otro dispositivo, como az login --use-device-code, muestra un código. Quien lo deja entrar le da todo lo que puede hacer { $name }. Escriba solo un código que haya pedido usted.
+device-code = Código
+device-wrong = Este código no se conoce o ha caducado. Empiece de nuevo en el otro dispositivo.
+device-allow = Dejar entrar
+device-refuse = Rechazar
+device-allowed = El otro dispositivo ha iniciado sesión.
+device-refused = Se ha rechazado el otro dispositivo.
 count-points = { $count ->
     [one] 1 punto de recuperación
    *[other] { $count } puntos de recuperación

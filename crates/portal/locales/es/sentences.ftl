@@ -32,6 +32,9 @@ said-name-signs-in = '{ $name }' ya puede iniciar sesión. Elija otro nombre.
 said-stays-owner = '{ $name }' sigue siendo propietario: alguien tiene que serlo y nadie se quita la propiedad a sí mismo. Haga propietario a otra persona y que lo haga ella.
 said-nobody = Nadie con el id. '{ $id }' puede iniciar sesión.
 said-user-name = El nombre '{ $name }' no cumple las reglas: de 1 a { $most } letras, dígitos, '-', '_', '.' y '@'; por ejemplo, 'ana'.
+said-certificate-ended = El certificado ha caducado. Use uno que siga siendo válido.
+said-certificates-many = Un programa tiene como máximo { $most } certificados. Quite uno antes.
+said-certificate-wrong = No es un certificado con el que un programa pueda iniciar sesión: se necesita PEM con una clave RSA de 2048 bits o más.
 
 ## Names
 said-vault-name = El nombre de almacén '{ $name }' { $why }. Un nombre de almacén tiene de 2 a 50 caracteres, empieza por una letra y solo contiene letras, dígitos y guiones.
@@ -297,6 +300,8 @@ done-account = cuenta de almacenamiento { $account }
 done-point = punto { $point } de { $vm }
 done-hypervisors = todos los hipervisores
 done-secret = { $name }: secreto nuevo
+done-certificate = { $name }: certificado { $id }
+done-no-certificate = { $name }: sin el certificado { $id }
 done-deletion = eliminación de { $what } en { $scope }
 done-deployment = implementación { $name } en { $scope }
 done-vault-time = hora del almacén confirmada: { $time }

@@ -291,6 +291,19 @@ health-action-suggested = Action suggérée
 points-none = Pas encore de point de récupération
 points-none-text = Les points de récupération apparaissent ici après la première sauvegarde.
 item-points-none-text = La première sauvegarde crée le premier point de récupération.
+certificate = Certificat
+certificate-until = valable jusqu’au
+certificate-remove = Retirer
+certificate-add = Ajouter un certificat
+certificate-pem = Certificat en PEM (clé RSA ; la clé privée reste dans le programme)
+device-title = Se connecter sur un autre appareil
+device-text = Un programme sur un autre appareil, comme az login --use-device-code, affiche un code. Qui le laisse entrer lui donne tout ce que { $name } peut faire. N’entrez qu’un code que vous avez demandé vous-même.
+device-code = Code
+device-wrong = Ce code est inconnu ou a expiré. Recommencez sur l’autre appareil.
+device-allow = Laisser entrer
+device-refuse = Refuser
+device-allowed = L’autre appareil est maintenant connecté.
+device-refused = L’autre appareil a été refusé.
 count-points = { $count ->
     [one] { $count } point de récupération
    *[other] { $count } points de récupération

@@ -32,6 +32,9 @@ said-name-signs-in = « { $name } » peut déjà se connecter. Choisissez un aut
 said-stays-owner = « { $name } » reste propriétaire : il en faut un, et personne ne se retire soi-même ce rôle. Nommez un autre propriétaire, qui pourra le faire.
 said-nobody = Personne d’id « { $id } » ne peut se connecter.
 said-user-name = Le nom « { $name } » ne respecte pas les règles : 1 à { $most } lettres, chiffres, « - », « _ », « . » et « @ », par exemple « anne ».
+said-certificate-ended = Le certificat a expiré. Utilisez-en un qui est encore valable.
+said-certificates-many = Un programme a au plus { $most } certificats. Retirez-en un d’abord.
+said-certificate-wrong = Ce n’est pas un certificat avec lequel un programme peut se connecter : il faut un PEM avec une clé RSA d’au moins 2048 bits.
 
 ## Names
 said-vault-name = Le nom de coffre « { $name } » { $why }. Un nom de coffre a 2 à 50 caractères, commence par une lettre et ne contient que des lettres, des chiffres et des traits d’union.
@@ -297,6 +300,8 @@ done-account = compte de stockage { $account }
 done-point = point { $point } de { $vm }
 done-hypervisors = tous les hyperviseurs
 done-secret = { $name } : nouveau secret
+done-certificate = { $name } : certificat { $id }
+done-no-certificate = { $name } : sans le certificat { $id }
 done-deletion = suppression de { $what } dans { $scope }
 done-deployment = déploiement { $name } dans { $scope }
 done-vault-time = heure du coffre confirmée : { $time }

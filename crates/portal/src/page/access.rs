@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use coffre_control::id::PrincipalId;
 use coffre_control::model::{Principal, PrincipalKind};
 use coffre_control::usecase::{
-    NewPrincipal, create_principal, hash_password, hash_secret, list_principals, set_roles,
-    set_secret,
+    Certificate, NewPrincipal, add_certificate, certificates_of, create_principal, hash_password,
+    hash_secret, list_principals, read_certificate, remove_certificate, set_roles, set_secret,
 };
 use coffre_control::{Caller, ErrorCode, Refusal, Role};
 
@@ -17,6 +17,7 @@ use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::session;
+use crate::view::TimeElement;
 
 /// Every role, the strongest first.
 const ROLES: &[Role] = Role::ALL;
@@ -41,6 +42,8 @@ struct Row {
     is_program: bool,
     roles: Vec<Role>,
     is_me: bool,
+    /// Serial number, and until when it is good.
+    certificates: Vec<(String, TimeElement)>,
 }
 
 #[derive(Template)]
@@ -127,6 +130,28 @@ pub(crate) async fn renew(State(app): State<App>, view: View, Path(id): Path<Str
     }
 }
 
+/// `POST /portal/settings/access/{id}/certificate`: another certificate of a program, or one less.
+pub(crate) async fn certificate(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Form(fields): Fields,
+) -> Answer {
+    let id: PrincipalId = parse_id(&id)?;
+    let (pem, remove) =
+        (first(&fields, "certificate").to_owned(), first(&fields, "remove").to_owned());
+    let done = app.change("portal_certificate", view.caller(), move |tx, cx| {
+        if remove.is_empty() {
+            return add_certificate(tx, cx, id, read_certificate(&pem)?);
+        }
+        remove_certificate(tx, cx, id, &remove)
+    });
+    match done.await {
+        Ok(()) => go("/portal/settings/access"),
+        Err(refusal) => page(&app, &view, Some(refusal), None, "").await,
+    }
+}
+
 /// `GET /portal/settings/password`.
 pub(crate) async fn password(view: View) -> Answer {
     html(&Password { view: &view, section: "settings", wrong: None, done: false })
@@ -175,14 +200,23 @@ async fn page(
     secret: Option<(String, String)>,
     name: &str,
 ) -> Answer {
-    let people = app.look("portal_access", view.caller(), list_principals).await?;
+    let people = app
+        .look("portal_access", view.caller(), |tx, cx| {
+            let mut people = Vec::new();
+            for principal in list_principals(tx, cx)? {
+                let certificates = certificates_of(tx, principal.id)?;
+                people.push((principal, certificates));
+            }
+            Ok(people)
+        })
+        .await?;
     let me = view.caller().principal;
     let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| {
         log(refusal);
         status_of(refusal)
     });
     let role = |role: Role| (role, role.azure().to_owned());
-    let row = |it: &Principal| Row {
+    let row = |(it, certificates): &(Principal, Vec<Certificate>)| Row {
         id: it.id,
         name: it.name.clone(),
         kind: view.t(match it.kind {
@@ -192,6 +226,10 @@ async fn page(
         is_program: it.kind == PrincipalKind::ServicePrincipal,
         roles: it.roles.clone(),
         is_me: it.id == me,
+        certificates: certificates
+            .iter()
+            .map(|it| (it.serial.clone(), view.time(it.until)))
+            .collect(),
     };
     html_with(
         status,

@@ -7,6 +7,7 @@ pub(crate) mod activity;
 pub(crate) mod approvals;
 pub(crate) mod backup;
 pub(crate) mod costs;
+pub(crate) mod device;
 pub(crate) mod error;
 pub(crate) mod guides;
 pub(crate) mod item;

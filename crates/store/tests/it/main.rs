@@ -10,6 +10,7 @@ mod guards;
 mod jobs;
 mod journey;
 mod killed;
+mod lists;
 mod port;
 mod scene;
 mod schedule;

@@ -33,6 +33,7 @@ pub struct World {
     pub db: Arc<SqliteDb>,
     now: Arc<AtomicI64>,
     ids: Arc<AtomicU64>,
+    pub devices: Arc<coffre_control::device::DeviceCodes>,
 }
 
 fn vm_id(number: u128) -> VmId {
@@ -63,6 +64,7 @@ impl World {
             db,
             now: Arc::new(AtomicI64::new(now.as_second())),
             ids: Arc::new(AtomicU64::new(1)),
+            devices: Arc::default(),
         };
         let principal = |id: &str, name: &str, kind, roles: &[Role]| Principal {
             id: id.parse().unwrap(),
@@ -123,6 +125,7 @@ impl World {
             clock: Arc::new(move || Timestamp::from_second(now.load(Ordering::Relaxed)).unwrap()),
             ids: Arc::new(move || next_id(&ids)),
             poke: Arc::new(|| {}),
+            devices: self.devices.clone(),
             public_url: "https://coffre.test:8443".to_owned(),
         }
     }
