@@ -166,7 +166,7 @@ async fn a_role_of_ones_own_allows_what_it_says() {
     let used = world.call("DELETE", &definition, Value::Null).await;
     assert_eq!(used.code(), "RoleDefinitionHasAssignments");
     let all = sub("/providers/Microsoft.Authorization/roleDefinitions");
-    assert_eq!(world.get(&all).await.body["value"].as_array().unwrap().len(), 6);
+    assert_eq!(world.get(&all).await.body["value"].as_array().unwrap().len(), 7);
     let named = sub(
         "/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName eq 'Backup Operator'",
     );

@@ -169,7 +169,7 @@ mod tests {
         for pattern in &open {
             assert!(!pattern.starts_with("/subscriptions") && !pattern.starts_with("/providers"));
         }
-        assert_eq!(open.len(), 9, "a new open route needs a reason: {open:?}");
+        assert_eq!(open.len(), 11, "a new open route needs a reason: {open:?}");
     }
 
     #[test]
