@@ -36,7 +36,7 @@ set_up_debian() {
     # The modules that virtual hardware may ask for.
     mkdir -p "$modules/kernel"
     module_files virtio_pci virtio_blk virtio_console virtio_rng virtio_scsi virtio_net sd_mod autofs4 button evdev xfs loop \
-        dm_mod dm_crypt overlay isofs | xargs cp -t "$modules/kernel"
+        dm_mod dm_crypt overlay isofs nfsv3 | xargs cp -t "$modules/kernel"
     cp "$work/kernel/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$modules/"
     depmod -b "$root/usr" "$release"
 

@@ -171,11 +171,11 @@ pub fn package_tail(bytes: &[u8]) {
 
 /// What is inside of a package whose signature is good.
 pub fn package_zip(bytes: &[u8]) {
-    if let Ok(package) = package::Package::unverified(bytes) {
-        if let Ok(contents) = package.contents() {
-            let total: usize = contents.iter().map(|content| content.bytes.len()).sum();
-            assert!(total <= 64 << 20, "more than a package holds");
-        }
+    if let Ok(package) = package::Package::unverified(bytes)
+        && let Ok(contents) = package.contents()
+    {
+        let total: usize = contents.iter().map(|content| content.bytes.len()).sum();
+        assert!(total <= 64 << 20, "more than a package holds");
     }
 }
 

@@ -9,127 +9,17 @@
     reason = "helpers of tests, and what was measured"
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::Shutdown;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest;
-use coffre_fabric::extension::{Extension, ExtensionFile, ExtensionState, Handler};
-use coffre_fabric::qemu::{Boot, DiskDefinition, MachineDefinition, QemuConfig, QemuFabric};
-use coffre_fabric::{
-    Consistency, Fabric, FreezeWish, FrozenBy, ImageFormat, Machine, OsType, Release,
-    SnapshotReport, SnapshotRequest,
-};
-use coffre_guest::package::{Manifest, NAME, PROGRAM};
-use coffre_testkit::{Guest, Machine as Vm, Workload};
+use coffre_fabric::extension::ExtensionState;
+use coffre_fabric::{Consistency, Fabric as _, FrozenBy, Release, SnapshotRequest};
+use coffre_guest::package::{NAME, PROGRAM};
+use coffre_testkit::Workload;
 use uuid::Uuid;
 
-const FREEZE: FreezeWish = FreezeWish { ask: true, timeout: Duration::from_secs(60) };
+mod host_support;
 
-/// A guest that the harness runs, and the host's view of it.
-struct Guarded {
-    machine: Arc<dyn Machine>,
-    fabric: QemuFabric,
-    scratch: PathBuf,
-    vm: Vm,
-}
-
-impl Guarded {
-    fn new() -> Guarded {
-        let vm = Vm::warm(Guest::Debian).unwrap();
-        let scratch = vm.folder().join("scratch");
-        std::fs::create_dir(&scratch).unwrap();
-        let fabric = fabric(&vm, "", vm.qmp_socket());
-        let machine = fabric.machines().unwrap()[0].id;
-        let machine = fabric.machine(machine).unwrap();
-        Guarded { machine, fabric, scratch, vm }
-    }
-
-    fn take(&self, machine: &dyn Machine) -> SnapshotReport {
-        let point = Uuid::new_v4();
-        let scratch = self.scratch.clone();
-        let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
-        let report = machine.take_snapshot(&request).unwrap();
-        machine.release(point, Release::Committed).unwrap();
-        report
-    }
-
-    fn check(&self, script: &str) -> String {
-        self.vm.shell().check(script).unwrap()
-    }
-}
-
-/// The host's view of a machine, with a state of its own.
-fn fabric(vm: &Vm, name: &str, qmp_socket: PathBuf) -> QemuFabric {
-    QemuFabric::new(config(vm, name, qmp_socket)).unwrap()
-}
-
-fn config(vm: &Vm, name: &str, qmp_socket: PathBuf) -> QemuConfig {
-    let disks = vm.disks().iter().zip(0_u32..).map(|(disk, index)| DiskDefinition {
-        key: disk.name.clone(),
-        lun: index.checked_sub(1),
-        name: None,
-        format: ImageFormat::Qcow2,
-        path: disk.path.clone(),
-    });
-    let folder = vm.folder();
-    let mut config =
-        QemuConfig::new(folder.join(format!("s{name}")), folder.join(format!("r{name}")));
-    config.scratch_free_bytes = 1;
-    config.machines.push(MachineDefinition {
-        id: Uuid::new_v4(),
-        name: "debian".to_owned(),
-        os_type: OsType::Linux,
-        memory_mib: 512,
-        cpus: 1,
-        boot: Boot::Firmware,
-        disks: disks.collect(),
-        managed: false,
-        qmp_socket: Some(qmp_socket),
-        agent_socket: Some(vm.agent_socket()),
-        console_log: None,
-        extra_args: Vec::new(),
-    });
-    config
-}
-
-/// The program, without what only a debugger needs: it goes through the agent's narrow channel.
-fn program() -> Vec<u8> {
-    let program = std::env::var_os("COFFRE_GUEST_PROGRAM");
-    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_coffre-guest").into());
-    let folder = tempfile::tempdir().unwrap();
-    let small = folder.path().join("program");
-    let status = Command::new("objcopy").arg("--strip-all").arg(program).arg(&small).status();
-    assert!(status.expect("objcopy comes with the linker").success());
-    std::fs::read(small).unwrap()
-}
-
-fn extension(version: &str, program: &[u8]) -> Arc<Extension> {
-    let manifest = serde_json::to_vec(&[Manifest::new(NAME, version)]).unwrap();
-    let hash = |bytes: &[u8]| {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    let file = |path: &str, bytes: &[u8]| ExtensionFile {
-        path: path.to_owned(),
-        sha256: hash(bytes),
-        bytes: bytes.into(),
-    };
-    Arc::new(Extension {
-        name: NAME.to_owned(),
-        version: version.to_owned(),
-        digest: hash(&[version.as_bytes(), program].concat()),
-        handler: Handler::parse(&manifest).unwrap(),
-        files: vec![file("HandlerManifest.json", &manifest), file(PROGRAM, program)],
-        seal: Arc::new(|plain, certificate| {
-            coffre_guest::cms::seal(plain, certificate.as_bytes()).map_err(|e| e.to_string())
-        }),
-    })
-}
+use host_support::{FREEZE, Guarded, extension, fabric, not_left_frozen, program};
 
 fn at(sorted: &[Duration], share: f64) -> Duration {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
@@ -163,86 +53,6 @@ fn a_guest_gets_the_extension_and_is_held_by_it() {
     levels(&guest);
     an_update_keeps_the_key(&guest, &program);
     a_guest_that_lost_it_gets_it_again(&guest);
-}
-
-/// What a child process needs to know to take a point.
-const TASK: &str = "COFFRE_TEST_POINT";
-
-/// Takes a point in a process of its own, told by a variable; alone it does nothing.
-#[test]
-fn a_process_that_takes_a_point() {
-    let Ok(task) = std::env::var(TASK) else { return };
-    let (config, scratch): (QemuConfig, PathBuf) = serde_json::from_str(&task).unwrap();
-    let id = config.machines[0].id;
-    let fabric = QemuFabric::new(config).unwrap();
-    fabric.offer_extension(extension("1.0.0.0", &program()));
-    let machine = fabric.machine(id).unwrap();
-    let point = Uuid::new_v4();
-    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
-    let taken = machine.take_snapshot(&request);
-    println!("{taken:?}");
-}
-
-/// QEMU behind a door that keeps transactions back: whoever sent one waits for its answer.
-fn without_transactions(vm: &Vm) -> PathBuf {
-    let socket = vm.folder().join("slow.sock");
-    let (listener, real) = (UnixListener::bind(&socket).unwrap(), vm.qmp_socket());
-    std::thread::spawn(move || {
-        for client in listener.incoming().map(Result::unwrap) {
-            let server = UnixStream::connect(&real).unwrap();
-            let (mut back, to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut back, &mut { to }));
-            let mut server = server;
-            for line in BufReader::new(client).lines().map_while(Result::ok) {
-                if !line.contains("\"transaction\"") && writeln!(server, "{line}").is_err() {
-                    break;
-                }
-            }
-            // QEMU serves the next client when this one is gone.
-            let _ = server.shutdown(Shutdown::Both);
-        }
-    });
-    socket
-}
-
-#[test]
-fn a_service_that_dies_in_the_window_leaves_nothing_frozen_beyond_the_ceiling() {
-    let guest = Guarded::new();
-    guest.fabric.offer_extension(extension("1.0.0.0", &program()));
-    guest.machine.prepare_extension().unwrap();
-    let slow = config(&guest.vm, "3", without_transactions(&guest.vm));
-    let task = serde_json::to_string(&(&slow, &guest.scratch)).unwrap();
-    let mut service = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_process_that_takes_a_point"])
-        .env(TASK, task)
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while guest.check("cat /run/coffre-guest/channel/ready 2>/dev/null || true").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the guest is not frozen");
-    }
-    service.kill().unwrap();
-    service.wait().unwrap();
-    let killed = Instant::now();
-    not_left_frozen(&guest);
-    let frozen = killed.elapsed();
-    println!("thawed by itself {frozen:?} after the service was killed");
-    // The ceiling is ten seconds, and the watchdog's grace and a slow shell come on top.
-    assert!(frozen < Duration::from_secs(15), "{frozen:?}");
-    // The next service finds the note, and takes the next point as if nothing had been.
-    let service = QemuFabric::new(slow_repaired(&guest, slow)).unwrap();
-    let machine = service.machine(service.machines().unwrap()[0].id).unwrap();
-    let left = machine.leftovers().unwrap();
-    assert_eq!(left.len(), 1);
-    machine.release(left[0], Release::Abandoned).unwrap();
-    let report = guest.take(&*guest.machine);
-    assert_eq!(report.consistency, Consistency::FileSystem, "{}", report.reason);
-}
-
-/// The same state, with the way to QEMU as it should be.
-fn slow_repaired(guest: &Guarded, mut config: QemuConfig) -> QemuConfig {
-    config.machines[0].qmp_socket = Some(guest.vm.qmp_socket());
-    config
 }
 
 /// Our window and that of the QEMU guest agent, each with the same transaction, in turns, under the same load.
@@ -285,10 +95,6 @@ fn compare(guest: &Guarded) -> String {
         assert!(at(&ours, 0.99) <= Duration::from_secs(1), "{text}");
     }
     text
-}
-
-fn not_left_frozen(guest: &Guarded) {
-    guest.check("echo alive > /root/alive && echo alive > /data/alive && sync");
 }
 
 fn secrets_and_logs(guest: &Guarded) {

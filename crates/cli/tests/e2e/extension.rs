@@ -72,7 +72,7 @@ fn shown_to_people(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn last_lines(text: &str, count: usize) -> String {
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

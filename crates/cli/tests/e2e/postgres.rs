@@ -10,8 +10,8 @@ use anyhow::{Context, ensure};
 use coffre_testkit::{Guest, Shell};
 use serde::Deserialize;
 
-use crate::extension::{package, wait_for_the_extension};
-use crate::world::{World, format_of};
+use crate::extension::{last_lines, package, wait_for_the_extension};
+use crate::world::{VM, World, format_of};
 
 /// The scripts as they are shipped.
 const PRE: &str = include_str!("../../../guest/workloads/postgresql/pre.sh");
@@ -19,7 +19,7 @@ const POST: &str = include_str!("../../../guest/workloads/postgresql/post.sh");
 
 const PLUGIN: &str = r#"{"pluginName": "ScriptRunner", "preScriptLocation": "/etc/azure/pre.sh",
     "postScriptLocation": "/etc/azure/post.sh", "preScriptParams": [], "postScriptParams": [],
-    "preScriptNoOfRetries": 1, "postScriptNoOfRetries": 2, "timeoutInSeconds": 60,
+    "preScriptNoOfRetries": 1, "postScriptNoOfRetries": 2, "timeoutInSeconds": 300,
     "continueBackupOnFailure": true, "fsFreezeEnabled": true}"#;
 
 /// The one line with this word that every recovery ends with: behind the last record there is none.
@@ -55,7 +55,9 @@ fn a_database_under_load_comes_back_from_every_point() -> anyhow::Result<()> {
     for run in 1..=runs {
         let promised = acknowledged(shell)?;
         let job = world.back_up()?;
-        ensure!(job.fact("Consistency") == Some("AppConsistent"), "{}", job.body);
+        let log = || world.verbs.text(&["vm", "log", "-n", VM]).unwrap_or_default();
+        let level = job.fact("Consistency");
+        ensure!(level == Some("AppConsistent"), "{}\n{}", job.body, last_lines(&log(), 60));
         let points = world.points()?;
         ensure!(points[0].consistency() == "AppConsistent", "{}", points[0].body);
         let (copy, log) = start_copy(&world)?;
