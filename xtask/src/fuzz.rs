@@ -178,7 +178,7 @@ fn try_one(places: &Places, target: &Target, wanted: &Wanted) -> anyhow::Result<
     }
     let mut command = fuzz(places, &target.folder, "run");
     command.arg("--target-dir").arg(build(places)).arg(&target.name).args([&seen, &kept]);
-    command.args(["--", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+    command.args(["--", "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={}", wanted.seconds));
     command.arg(format!("-artifact_prefix={}/", found.display()));
     call(&mut command)?;

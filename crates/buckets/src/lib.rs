@@ -3,6 +3,7 @@
 //! The vault is plain blocking code; what object stores need besides, a small runtime of their own, stays in here.
 
 mod address;
+mod held;
 mod object;
 mod profile;
 mod wire;

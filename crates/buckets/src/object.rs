@@ -2,18 +2,24 @@
 
 use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use coffre_vault::bucket::{Bucket, BucketError, Created, Object, check_key, check_prefix};
 use futures_util::TryStreamExt;
+use http::{HeaderMap, HeaderValue};
+use object_store::aws::{AmazonS3ConfigKey, Checksum};
+use object_store::azure::AzureConfigKey;
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, Error, GetOptions, GetRange, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
 
 use crate::address::{Address, Kind};
+use crate::held::{self, Held, Signer};
 use crate::profile;
 use crate::wire::Wire;
 
@@ -24,6 +30,10 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Keeps each object as one object of S3 or Azure Blob, below a prefix.
 pub struct ObjectBucket {
     store: Arc<dyn ObjectStore>,
+    held: Held,
+    /// Of S3: a client whose objects are locked until a time from their first moment, and that time.
+    locked: Mutex<Option<(i64, Arc<dyn ObjectStore>)>>,
+    profile: Option<PathBuf>,
     wire: Wire,
     address: Address,
 }
@@ -49,9 +59,43 @@ impl ObjectBucket {
             Kind::S3 => s3(&address.bucket, profile),
             Kind::Azblob => azblob(&address.bucket, profile),
         };
-        let store = store.map_err(failed)?;
+        let (store, held) = store.map_err(failed)?;
         let wire = Wire::start().map_err(failed)?;
-        Ok(Self { store, wire, address: address.clone() })
+        let (locked, address) = (Mutex::default(), address.clone());
+        Ok(Self { store, held, locked, profile: profile.map(PathBuf::from), wire, address })
+    }
+
+    /// The client that locks until then.
+    fn locking(&self, key: &str, until: i64) -> Result<Arc<dyn ObjectStore>, BucketError> {
+        let mut locked = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, store)) = locked.as_ref().filter(|(time, _)| *time == until) {
+            return Ok(Arc::clone(store));
+        }
+        let store = locking_s3(&self.address.bucket, self.profile.as_deref(), until);
+        let failed = |source| BucketError::Io { verb: "lock", key: key.to_owned(), source };
+        let store = store.map_err(failed)?;
+        *locked = Some((until, Arc::clone(&store)));
+        Ok(store)
+    }
+
+    fn put(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        key: &str,
+        data: &[u8],
+    ) -> Result<Created, BucketError> {
+        check_key(key)?;
+        let path = self.path(key)?;
+        let payload = PutPayload::from(data.to_vec());
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.wire.wait(async move { store.put_opts(&path, payload, options).await });
+        let put =
+            put.map_err(|source| BucketError::Io { verb: "create", key: key.to_owned(), source })?;
+        match put {
+            Ok(_) => Ok(Created::New),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Exists),
+            Err(error) => Err(failure("create", key, &error)),
+        }
     }
 
     /// The path of a key, or of a prefix of keys.
@@ -86,18 +130,38 @@ impl ObjectBucket {
 
 impl Bucket for ObjectBucket {
     fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError> {
-        check_key(key)?;
-        let path = self.path(key)?;
-        let payload = PutPayload::from(data.to_vec());
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.ask("create", key, |store| async move {
-            store.put_opts(&path, payload, options).await
-        })?;
-        match put {
-            Ok(_) => Ok(Created::New),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::Exists),
-            Err(error) => Err(failure("create", key, &error)),
+        self.put(Arc::clone(&self.store), key, data)
+    }
+
+    fn create_locked(&self, key: &str, data: &[u8], until: i64) -> Result<Created, BucketError> {
+        if self.address.kind == Kind::S3
+            && let Created::New = self.put(self.locking(key, until)?, key, data)?
+        {
+            return Ok(Created::New);
         }
+        let created = self.create(key, data)?;
+        self.lock(key, until)?;
+        Ok(created)
+    }
+
+    fn lock(&self, key: &str, until: i64) -> Result<(), BucketError> {
+        check_key(key)?;
+        self.held.lock(&self.wire, self.path(key)?.as_ref(), key, until)
+    }
+
+    fn locked_until(&self, key: &str) -> Result<Option<i64>, BucketError> {
+        check_key(key)?;
+        self.held.locked_until(&self.wire, self.path(key)?.as_ref(), key)
+    }
+
+    fn destroy(&self, key: &str) -> Result<(), BucketError> {
+        check_key(key)?;
+        self.held.destroy(&self.wire, self.path(key)?.as_ref(), key)
+    }
+
+    fn weaken(&self, key: &str, until: i64) -> Result<(), BucketError> {
+        check_key(key)?;
+        self.held.weaken(&self.wire, self.path(key)?.as_ref(), key, until)
     }
 
     fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
@@ -196,16 +260,69 @@ fn retry() -> RetryConfig {
     RetryConfig { backoff, max_retries: RETRIES, retry_timeout: RETRY_TIMEOUT }
 }
 
-fn s3(bucket: &str, profile: Option<&std::path::Path>) -> io::Result<Arc<dyn ObjectStore>> {
-    let builder = profile::s3(profile)?.with_bucket_name(bucket).with_retry(retry());
-    let store = builder.build().map_err(|error| io::Error::other(text(&error)))?;
-    Ok(Arc::new(store))
+/// A store, and who makes the requests about its locks.
+type Opened = (Arc<dyn ObjectStore>, Held);
+
+fn other(error: Error) -> io::Error {
+    io::Error::other(text(&error))
 }
 
-fn azblob(container: &str, profile: Option<&std::path::Path>) -> io::Result<Arc<dyn ObjectStore>> {
+fn client(allow_http: Option<String>) -> io::Result<HttpClient> {
+    let options = ClientOptions::new().with_allow_http(allow_http.as_deref() == Some("true"));
+    ReqwestConnector::default().connect(&options).map_err(other)
+}
+
+fn s3(bucket: &str, profile: Option<&std::path::Path>) -> io::Result<Opened> {
+    let builder = profile::s3(profile)?.with_bucket_name(bucket).with_retry(retry());
+    let setting = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+    let region = setting(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_owned());
+    let endpoint = setting(AmazonS3ConfigKey::Endpoint)
+        .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+    let in_the_host = setting(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref()
+        == Some("true")
+        && endpoint.contains(&format!("://{bucket}."));
+    let endpoint = endpoint.trim_end_matches('/');
+    let bucket_url = if in_the_host { endpoint.to_owned() } else { format!("{endpoint}/{bucket}") };
+    let client = client(setting(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)))?;
+    let store = Arc::new(builder.build().map_err(other)?);
+    let signer = Signer::S3(Arc::clone(&store), region);
+    Ok((store, Held { client, signer, bucket_url }))
+}
+
+/// An S3 client whose objects are locked until then. Its other requests would carry the same headers, so it only creates.
+fn locking_s3(
+    bucket: &str,
+    profile: Option<&std::path::Path>,
+    until: i64,
+) -> io::Result<Arc<dyn ObjectStore>> {
+    let builder = profile::s3(profile)?.with_bucket_name(bucket).with_retry(retry());
+    let allow_http = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+    let allow_http = builder.get_config_value(&allow_http).as_deref() == Some("true");
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-object-lock-mode", HeaderValue::from_static("COMPLIANCE"));
+    let date = HeaderValue::from_str(&held::iso(until)?).map_err(io::Error::other)?;
+    headers.insert("x-amz-object-lock-retain-until-date", date);
+    let options = ClientOptions::new()
+        .with_timeout(profile::REQUEST_TIMEOUT)
+        .with_connect_timeout(profile::CONNECT_TIMEOUT)
+        .with_allow_http(allow_http)
+        .with_default_headers(headers);
+    // A store wants to know that what it locks arrived whole.
+    let builder = builder.with_client_options(options).with_checksum_algorithm(Checksum::SHA256);
+    Ok(Arc::new(builder.build().map_err(other)?))
+}
+
+fn azblob(container: &str, profile: Option<&std::path::Path>) -> io::Result<Opened> {
     let builder = profile::azblob(profile)?.with_container_name(container).with_retry(retry());
-    let store = builder.build().map_err(|error| io::Error::other(text(&error)))?;
-    Ok(Arc::new(store))
+    let setting = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+    let account = setting(AzureConfigKey::AccountName).unwrap_or_default();
+    let endpoint = setting(AzureConfigKey::Endpoint)
+        .unwrap_or_else(|| format!("https://{account}.blob.core.windows.net"));
+    let bucket_url = format!("{}/{container}", endpoint.trim_end_matches('/'));
+    let client = client(setting(AzureConfigKey::Client(ClientConfigKey::AllowHttp)))?;
+    let store = Arc::new(builder.build().map_err(other)?);
+    let signer = Signer::Azblob(Arc::clone(&store), account);
+    Ok((store, Held { client, signer, bucket_url }))
 }
 
 fn short(verb: &'static str, key: &str) -> BucketError {

@@ -5,14 +5,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use object_store::ClientConfigKey;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
 /// A pack of 64 MiB takes this long at 220 KiB a second; slower is a failure.
-const REQUEST_TIMEOUT: &str = "300 seconds";
-const CONNECT_TIMEOUT: &str = "10 seconds";
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of a store by their names, as the environment has them, in any case and with or without their `AWS_` or
 /// `AZURE_` in front.
@@ -51,10 +52,11 @@ pub(crate) fn azblob(profile: Option<&Path>) -> io::Result<MicrosoftAzureBuilder
     Ok(builder)
 }
 
-fn timeouts() -> [(ClientConfigKey, &'static str); 2] {
+fn timeouts() -> [(ClientConfigKey, String); 2] {
+    let text = |time: Duration| format!("{} seconds", time.as_secs());
     [
-        (ClientConfigKey::Timeout, REQUEST_TIMEOUT),
-        (ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT),
+        (ClientConfigKey::Timeout, text(REQUEST_TIMEOUT)),
+        (ClientConfigKey::ConnectTimeout, text(CONNECT_TIMEOUT)),
     ]
 }
 

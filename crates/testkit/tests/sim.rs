@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use coffre_testkit::sim::{
-    FaultKind, Mutant, Plan, Role, campaign, crash_everywhere, hunt, run, run_with_log, shrink,
+    FaultKind, Mutant, Plan, Role, Scenario, campaign, crash_everywhere, hunt, run, run_with_log,
+    shrink,
 };
 
 /// Seeds of an ordinary test run.
@@ -30,7 +31,7 @@ fn no_point_is_lost_whatever_fails_and_in_whatever_order() {
         return;
     }
     let seeds = wanted("COFFRE_SIM_SEEDS", SEEDS);
-    let findings = campaign(0..seeds, THREADS);
+    let findings = campaign(Scenario::Mixed, 0..seeds, THREADS);
     assert!(findings.failures.is_empty(), "replay with SEED=: {:?}", findings.failures);
     assert_eq!(findings.seeds, seeds);
     // A simulation that does nothing finds nothing.
@@ -87,10 +88,29 @@ const SOON: &[Mutant] = &[
 #[test]
 fn mistakes_in_the_protocol_are_found() {
     for mutant in SOON {
-        let found = hunt(*mutant, 0..5_000, THREADS, HUNT);
+        let found = hunt(*mutant, Scenario::Mixed, 0..5_000, THREADS, HUNT);
+        assert!(found.violation.is_some(), "{mutant:?} lives after {} seeds", found.seeds);
+    }
+    // These show where the mixed plans seldom go.
+    for (mutant, scenario) in [
+        (Mutant::BaseUnchecked, Scenario::Pruned),
+        (Mutant::DeletionsListedLast, Scenario::Pruned),
+        (Mutant::TrustEverybody, Scenario::Hostile),
+        (Mutant::AnyCopyIsAHome, Scenario::Hostile),
+    ] {
+        let found = hunt(mutant, scenario, 0..20_000, THREADS, HUNT);
         assert!(found.violation.is_some(), "{mutant:?} lives after {} seeds", found.seeds);
     }
     Mutant::set(None);
+}
+
+#[test]
+fn no_deletion_and_no_lie_loses_a_point() {
+    for scenario in [Scenario::Pruned, Scenario::Hostile] {
+        let findings = campaign(scenario, 0..wanted("COFFRE_SIM_SEEDS", SEEDS) / 20, THREADS);
+        assert!(findings.failures.is_empty(), "{scenario:?}: {:?}", findings.failures);
+        assert!(findings.counts.commits > findings.seeds, "{:?}", findings.counts);
+    }
 }
 
 #[test]

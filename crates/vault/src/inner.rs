@@ -17,8 +17,10 @@ use crate::format::{
 };
 use crate::gc::{Mutant, mistake};
 use crate::index::Index;
+use crate::locks::Held;
 use crate::points::PointCache;
 use crate::read::Caches;
+use crate::trust::Trusts;
 
 /// How often a listing and the reading of what it listed are tried when objects vanish in between.
 const REFRESH_ATTEMPTS: usize = 16;
@@ -40,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) caches: Caches,
     pub(crate) points: PointCache,
     index: RwLock<Index>,
+    trusts: RwLock<Trusts>,
+    pub(crate) held: Held,
     /// Held while the index is brought up to date, so that two threads do not read the same segments.
     refreshing: Mutex<()>,
 }
@@ -64,6 +68,8 @@ impl Inner {
             caches: Caches::default(),
             points: PointCache::default(),
             index: RwLock::default(),
+            trusts: RwLock::default(),
+            held: Held::default(),
             refreshing: Mutex::default(),
         }
     }
@@ -86,6 +92,14 @@ impl Inner {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn trusts(&self) -> RwLockReadGuard<'_, Trusts> {
+        self.trusts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn trusts_mut(&self) -> RwLockWriteGuard<'_, Trusts> {
+        self.trusts.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads and opens a record.
@@ -157,12 +171,16 @@ impl Inner {
             &self.vault,
             RecordKind::Segment,
             &key,
-            &Segment::write(origin, packs),
+            &self.write_segment(&key, origin, packs)?,
         )?;
         create_new(&*self.bucket, &key, &sealed)?;
+        let group = self.keyring.group();
+        let own = if self.keyring.holds_delete_key() { Some(0) } else { group };
+        let trusts = self.trusts();
         let mut index = self.index_mut();
         for pack in packs {
-            index.add(pack, true)?;
+            let trust = trusts.of(pack, own);
+            index.add(pack, true, (trust, trusts.counts(trust, group)))?;
         }
         index.segments.insert(key);
         Ok(sealed.len() as u64)
@@ -183,6 +201,7 @@ impl Inner {
     /// If a list of the collector is damaged: a writer must not guess what is condemned. The segments are read even so.
     pub(crate) fn refresh(&self) -> Result<(), VaultError> {
         let _turn = lock(&self.refreshing);
+        self.refresh_trust()?;
         for _ in 0..REFRESH_ATTEMPTS {
             let collections = self.refresh_collections();
             if self.refresh_segments()? {
@@ -283,9 +302,12 @@ impl Inner {
                 }
                 Err(error) => return Err(error),
             };
+            let voucher = self.voucher_of(&object.key, &segment);
+            let (trusts, own) = (self.trusts(), self.keyring.group());
             let mut index = self.index_mut();
             for pack in &segment.packs {
-                index.add(pack, true)?;
+                let trust = trusts.of(pack, voucher);
+                index.add(pack, true, (trust, trusts.counts(trust, own)))?;
             }
             index.segments.insert(object.key);
         }
@@ -317,11 +339,14 @@ pub(crate) fn create_new(bucket: &dyn Bucket, key: &str, data: &[u8]) -> Result<
     match bucket.create(key, data)? {
         Created::New => Ok(()),
         Created::Exists if bucket.get(key)? == data => Ok(()),
-        Created::Exists => {
-            let what = "an object of a fresh random name exists with other content".to_owned();
-            Err(VaultError::Damaged { object: key.to_owned(), offset: 0, what })
-        }
+        Created::Exists => Err(damaged_name(key)),
     }
+}
+
+/// What a fresh random name must never meet.
+pub(crate) fn damaged_name(key: &str) -> VaultError {
+    let what = "an object of a fresh random name exists with other content".to_owned();
+    VaultError::Damaged { object: key.to_owned(), offset: 0, what }
 }
 
 /// A parse failure as damage of an object, `base` bytes into it.

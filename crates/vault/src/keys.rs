@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::crypto::{Capability, Passphrase, RecoveryKey, SlotFile, SlotKind, Unlock, slot_key};
+use crate::crypto::{
+    Capability, Keyring, Passphrase, RecoveryKey, SlotFile, SlotKind, Unlock, slot_key,
+};
 use crate::inner::{Inner, create_new, parse_json};
 use crate::vault::get_small;
 use crate::{Vault, VaultError};
@@ -25,7 +27,8 @@ pub struct KeySlot {
 }
 
 impl Vault {
-    /// Adds a key slot that opens with `unlock` and allows only `capabilities`. Returns its id.
+    /// Adds a key slot that opens with `unlock` and allows only `capabilities`. Returns its id. One that may put and does
+    /// not hold the delete key becomes a dedup group of its own ([`Vault::add_key_in_group`]).
     ///
     /// # Errors
     /// [`VaultError::MissingKey`] without the admin capability; [`VaultError::Invalid`] for no capability or an empty
@@ -35,11 +38,39 @@ impl Vault {
         unlock: &Unlock,
         capabilities: &[Capability],
     ) -> Result<Uuid, VaultError> {
+        self.add_key_in_group(unlock, capabilities, None).map(|(slot, _)| slot)
+    }
+
+    /// The same as a member of a dedup group, of a new one with `None`. Members count on each other's blocks, nobody else
+    /// does before a verification has read them; so a group is hosts of which one is as good as the other. Gives the slot
+    /// and the group; `None` for who needs none, because it stores nothing or holds the delete key.
+    ///
+    /// # Errors
+    /// As [`Vault::add_key`].
+    pub fn add_key_in_group(
+        &self,
+        unlock: &Unlock,
+        capabilities: &[Capability],
+        group: Option<u32>,
+    ) -> Result<(Uuid, Option<u32>), VaultError> {
         self.inner.keyring.require(Capability::Admin, "add key slots")?;
         if capabilities.is_empty() {
             return Err(VaultError::Invalid("a key that allows nothing is of no use".to_owned()));
         }
-        self.wrap(unlock, capabilities)
+        let all =
+            capabilities.contains(&Capability::Delete) || capabilities.contains(&Capability::Admin);
+        if all || !capabilities.contains(&Capability::Put) {
+            return Ok((self.wrap(unlock, capabilities)?, None));
+        }
+        // The entry comes first: a writer of a group that nobody knows is believed by nobody.
+        let group = self.inner.make_group(group)?;
+        let keyring = self.inner.keyring.restrict_to_group(capabilities, group)?;
+        Ok((self.wrap_keyring(unlock, &keyring)?, Some(group)))
+    }
+
+    /// The dedup group of this handle's keys, `None` for who holds the delete key or may not put.
+    pub fn dedup_group(&self) -> Option<u32> {
+        self.inner.keyring.group()
     }
 
     /// Adds a slot with a new recovery key that allows everything this handle may. The key is shown to nobody again.
@@ -143,11 +174,14 @@ impl Vault {
     }
 
     fn wrap(&self, unlock: &Unlock, capabilities: &[Capability]) -> Result<Uuid, VaultError> {
+        self.wrap_keyring(unlock, &self.inner.keyring.restrict(capabilities))
+    }
+
+    fn wrap_keyring(&self, unlock: &Unlock, keyring: &Keyring) -> Result<Uuid, VaultError> {
         if let Unlock::Passphrase(passphrase) = unlock {
             refuse_empty(passphrase)?;
         }
-        let keyring = self.inner.keyring.restrict(capabilities);
-        let slot = SlotFile::wrap(&keyring, self.id(), &self.inner.root_digest, unlock)?;
+        let slot = SlotFile::wrap(keyring, self.id(), &self.inner.root_digest, unlock)?;
         create_new(&*self.inner.bucket, &slot_key(slot.slot), &slot.to_bytes())?;
         Ok(slot.slot)
     }

@@ -16,6 +16,10 @@ mod vault;
 
 mod keys;
 
+mod trust;
+
+mod locks;
+
 mod write;
 
 mod read;

@@ -12,10 +12,15 @@ use crate::crypto::{
 };
 use crate::format::{PLAIN_FILE_BYTES_MAX, ROOT_KEY, RootFile, SLOTS_MAX};
 use crate::inner::{Inner, create_new, parse_json};
+#[cfg(not(coffre_sim))]
+use crate::locks::now_unix_ms;
 use crate::points::point_of;
 use crate::read::{DiskReader, RestoreStats, VerifyReport, VerifyScope};
 use crate::write::PointWriter;
 use crate::{BlockSink, PointInfo, PointSpec, Progress, VaultError};
+
+/// Ten years: a longer lock is more likely a slip of the hand, and nothing undoes it.
+const LOCK_DAYS_MAX: u32 = 3653;
 
 /// What is on the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +53,36 @@ impl Vault {
         bucket: Arc<dyn Bucket>,
         passphrase: &Passphrase,
     ) -> Result<(Self, RecoveryKey), VaultError> {
+        Self::make(bucket, passphrase, None)
+    }
+
+    /// The same for a vault whose points nobody can delete for so many days after they were made, whatever keys and
+    /// credentials they hold: what a point needs is locked on the store before it is committed (docs/format.md, section 10).
+    /// The number of days never changes.
+    ///
+    /// # Errors
+    /// As [`Vault::create`]; [`VaultError::UnfitStore`] also if the store does not really keep what is locked.
+    pub fn create_locked(
+        bucket: Arc<dyn Bucket>,
+        passphrase: &Passphrase,
+        days: u32,
+    ) -> Result<(Self, RecoveryKey), VaultError> {
+        if !(1..=LOCK_DAYS_MAX).contains(&days) {
+            let (found, limit) = (u64::from(days), u64::from(LOCK_DAYS_MAX));
+            return Err(VaultError::Limit { what: "the number of days of a lock", found, limit });
+        }
+        let (vault, key) = Self::make(bucket, passphrase, Some(days))?;
+        if let Some(until) = vault.inner.lock_until() {
+            vault.inner.lock_basics(until)?;
+        }
+        Ok((vault, key))
+    }
+
+    fn make(
+        bucket: Arc<dyn Bucket>,
+        passphrase: &Passphrase,
+        lock_days: Option<u32>,
+    ) -> Result<(Self, RecoveryKey), VaultError> {
         if passphrase.is_empty() {
             return Err(VaultError::Invalid("an empty passphrase protects nothing".to_owned()));
         }
@@ -56,12 +91,10 @@ impl Vault {
         }
         // The simulator's stores take one call at a time, and are known to be fit.
         #[cfg(not(coffre_sim))]
-        bucket::probe(&*bucket, Uuid::from_bytes(random()?)).map_err(|error| match error {
-            ProbeError::Bucket(error) => VaultError::Bucket(error),
-            ProbeError::Unfit { rule } => VaultError::UnfitStore { rule },
-        })?;
+        Self::probe(&*bucket, lock_days.is_some())?;
         let keyring = Keyring::generate()?;
         let root = RootFile::new(Uuid::from_bytes(random()?), keyring.delete_public()?);
+        let root = lock_days.map_or(root.clone(), |days| root.locked(days));
         let root_bytes = root.to_bytes();
         let digest = *blake3::hash(&root_bytes).as_bytes();
         let recovery = RecoveryKey::generate()?;
@@ -83,6 +116,18 @@ impl Vault {
             }
         }
         Ok((Self { inner: Arc::new(Inner::new(bucket, keyring, root, digest)) }, recovery))
+    }
+
+    #[cfg(not(coffre_sim))]
+    fn probe(bucket: &dyn Bucket, locks: bool) -> Result<(), VaultError> {
+        let probed = bucket::probe(bucket, Uuid::from_bytes(random()?)).and_then(|_| {
+            let run = Uuid::new_v4();
+            if !locks { Ok(Vec::new()) } else { bucket::probe_locks(bucket, run, now_unix_ms()) }
+        });
+        probed.map(|_| ()).map_err(|error| match error {
+            ProbeError::Bucket(error) => VaultError::Bucket(error),
+            ProbeError::Unfit { rule } => VaultError::UnfitStore { rule },
+        })
     }
 
     /// Opens a vault.
@@ -136,6 +181,11 @@ impl Vault {
     /// The identity of the vault, random at its creation.
     pub fn id(&self) -> Uuid {
         self.inner.root.vault
+    }
+
+    /// Days that points are locked on the store, `None` if they are not.
+    pub fn lock_days(&self) -> Option<u32> {
+        self.inner.root.lock_days
     }
 
     /// The store behind it.

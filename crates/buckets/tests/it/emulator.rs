@@ -87,6 +87,8 @@ impl Emulator {
         command.args(["-c", S3_SERVER, &port.to_string()]);
         let child = start(command, port);
         assert_eq!(request(port, "PUT /vaults HTTP/1.1"), 200);
+        let lockable = "PUT /lockable HTTP/1.1\r\nx-amz-bucket-object-lock-enabled: true";
+        assert_eq!(request(port, lockable), 200);
         let scheme = "s3";
         Emulator { child, port, profile: Emulator::s3_profile(port), scheme }
     }
@@ -117,6 +119,12 @@ impl Emulator {
 
     pub(crate) fn url(&self, prefix: &str) -> String {
         format!("{}://vaults/{prefix}", self.scheme)
+    }
+
+    /// The store below a prefix of the bucket that knows locks (S3 only).
+    pub(crate) fn lockable(&self, prefix: &str) -> Arc<dyn Bucket> {
+        let url = format!("s3://lockable/{prefix}");
+        coffre_buckets::open_with(&url, Some(self.profile.path())).unwrap()
     }
 
     /// The store below a prefix of the one bucket.

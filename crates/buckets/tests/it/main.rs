@@ -6,4 +6,5 @@ mod contract;
 mod emulator;
 mod journey;
 mod liar;
+mod locks;
 mod stores;

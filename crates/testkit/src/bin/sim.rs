@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p coffre-testkit --bin sim -- --seeds 20000 [--from 0] [--threads 2]
 //! cargo run --release -p coffre-testkit --bin sim -- --mutants --seeds 100000
+//! cargo run --release -p coffre-testkit --bin sim -- --scenario pruned --seeds 20000     or hostile; with --mutants as well
 //! cargo run --release -p coffre-testkit --bin sim -- --crash --pairs 5000
 //! SEED=17 cargo run --release -p coffre-testkit --bin sim          one seed, step by step, and made smaller
 //! ```
@@ -14,7 +15,9 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use coffre_testkit::sim::{Mutant, Plan, campaign, crash_everywhere, hunt, run_with_log, shrink};
+use coffre_testkit::sim::{
+    Mutant, Scenario, campaign, crash_everywhere, hunt, run_with_log, shrink,
+};
 
 fn main() -> ExitCode {
     if let Ok(seed) = std::env::var("SEED") {
@@ -35,6 +38,15 @@ fn flag(name: &str) -> bool {
     std::env::args().any(|argument| argument == name)
 }
 
+fn scenario() -> Scenario {
+    match std::env::args().skip_while(|argument| argument != "--scenario").nth(1).as_deref() {
+        None | Some("mixed") => Scenario::Mixed,
+        Some("pruned") => Scenario::Pruned,
+        Some("hostile") => Scenario::Hostile,
+        Some(other) => panic!("--scenario is mixed, pruned or hostile, not {other}"),
+    }
+}
+
 fn number(name: &str) -> Option<u64> {
     let value = std::env::args().skip_while(|argument| argument != name).nth(1)?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} takes a number, not {value}")))
@@ -50,15 +62,16 @@ fn commit() -> String {
 
 fn simulate(from: u64, seeds: u64, threads: usize) -> ExitCode {
     let began = Instant::now();
-    let findings = campaign(from..from + seeds, threads);
+    let findings = campaign(scenario(), from..from + seeds, threads);
     for (seed, violation) in &findings.failures {
         println!("SEED={seed}: {}: {}", violation.invariant, violation.what);
     }
     let counts = findings.counts;
     println!(
-        "| {} | seeds {from}..{} | {} | {} operations, {} commits, {} overtaken, {} aborted, {} collections, {} packs \
+        "| {} | {:?}, seeds {from}..{} | {} | {} operations, {} commits, {} overtaken, {} aborted, {} collections, {} packs \
          deleted, {} deletions, {} reads, {} faults, {} run twice | {:.0} s |",
         commit(),
+        scenario(),
         from + seeds,
         verdict(findings.failures.len()),
         counts.operations,
@@ -90,7 +103,13 @@ fn hunt_all(from: u64, seeds: u64, threads: usize) -> ExitCode {
     let mutants: Vec<Mutant> = Mutant::ALL.iter().filter(wanted).copied().collect();
     let mut caught = 0;
     for mutant in &mutants {
-        let found = hunt(*mutant, from..from + seeds, threads, Duration::from_secs(24 * 60 * 60));
+        let found = hunt(
+            *mutant,
+            scenario(),
+            from..from + seeds,
+            threads,
+            Duration::from_secs(24 * 60 * 60),
+        );
         match &found.violation {
             Some(violation) => {
                 caught += 1;
@@ -126,7 +145,7 @@ fn replay(seed: u64) -> ExitCode {
     let name = std::env::var("MUTANT").ok();
     let mutant = Mutant::ALL.iter().copied().find(|mutant| Some(format!("{mutant:?}")) == name);
     Mutant::set(mutant);
-    let mut plan = Plan::of(seed);
+    let mut plan = scenario().plan(seed);
     if !flag("--whole") {
         plan = shrink(&plan, 4_000);
     }

@@ -1,8 +1,7 @@
 //! The processes: each uses the vault as the product does, through its public verbs alone.
 
 use coffre_vault_under_test::{
-    CollectOptions, DiskSpec, NoProgress, PointSpec, ReadPlan, Unlock, Vault, VaultError,
-    VerifyScope,
+    CollectOptions, DiskSpec, NoProgress, PointSpec, ReadPlan, Vault, VaultError, VerifyScope,
 };
 use uuid::Uuid;
 
@@ -48,6 +47,7 @@ pub(super) fn act(hands: &Hands, plan: &ActorPlan) {
             Role::Pruner => hands.prune(&vault, &mut chance),
             Role::Reader => hands.read(&vault, &mut chance),
             Role::Verifier => hands.verify(&vault),
+            Role::Poisoner => hands.poison(&vault, &mut chance),
         }
         open = Some(vault);
     }
@@ -55,8 +55,7 @@ pub(super) fn act(hands: &Hands, plan: &ActorPlan) {
 
 impl Hands {
     pub(super) fn open(&self) -> Result<Vault, VaultError> {
-        let unlock = Unlock::RecoveryKey(self.recovery.clone());
-        Vault::open(self.bucket.clone(), &unlock)?.with_threads(1)
+        Vault::open(self.bucket.clone(), &self.unlock)?.with_threads(1)
     }
 
     fn note(&self, line: impl FnOnce() -> String) {
@@ -306,6 +305,19 @@ impl Hands {
         let mut data = vec![0xEE; size];
         vault.disk(point, key)?.read_at(0, &mut data)?;
         Ok(data)
+    }
+
+    fn poison(&self, vault: &Vault, chance: &mut Rng) {
+        let disk: Vec<u8> = {
+            let mut world = self.world.borrow_mut();
+            let items: Vec<usize> = world.items.keys().copied().collect();
+            let item = chance.pick(&items).copied().unwrap_or(0);
+            world.disks(item).values().flatten().copied().collect()
+        };
+        self.note(|| "lies".to_owned());
+        if let Err(error) = vault.poison(&disk, chance.next()) {
+            self.judge("lie", &error, true);
+        }
     }
 
     fn verify(&self, vault: &Vault) {

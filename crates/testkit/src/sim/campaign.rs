@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Counts, Mutant, Plan, Violation, run};
+use super::{Counts, Mutant, Scenario, Violation, run};
 
 /// What a campaign found.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ pub const FAILURES_MAX: usize = 20;
 const REPEATED_ONE_IN: u64 = 100;
 
 /// Runs the simulations of these seeds on that many threads.
-pub fn campaign(seeds: Range<u64>, threads: usize) -> Findings {
+pub fn campaign(scenario: Scenario, seeds: Range<u64>, threads: usize) -> Findings {
     let next = AtomicU64::new(seeds.start);
     let findings = Mutex::new(Findings::default());
     let locked = || findings.lock().expect("a simulation that panics ends the test");
@@ -40,7 +40,7 @@ pub fn campaign(seeds: Range<u64>, threads: usize) -> Findings {
                     if seed >= seeds.end || locked().failures.len() >= FAILURES_MAX {
                         break;
                     }
-                    one(seed, &mut mine);
+                    one(scenario, seed, &mut mine);
                     locked().failures.append(&mut mine.failures);
                 }
                 let mut all = locked();
@@ -55,8 +55,8 @@ pub fn campaign(seeds: Range<u64>, threads: usize) -> Findings {
     findings
 }
 
-fn one(seed: u64, findings: &mut Findings) {
-    let plan = Plan::of(seed);
+fn one(scenario: Scenario, seed: u64, findings: &mut Findings) {
+    let plan = scenario.plan(seed);
     let outcome = run(&plan);
     findings.seeds += 1;
     findings.counts.add(&outcome.counts);
@@ -83,7 +83,13 @@ pub struct Hunt {
 }
 
 /// Makes one mistake in the protocol and looks for a simulation that shows it, up to a number of seeds and a time.
-pub fn hunt(mutant: Mutant, seeds: Range<u64>, threads: usize, time: Duration) -> Hunt {
+pub fn hunt(
+    mutant: Mutant,
+    scenario: Scenario,
+    seeds: Range<u64>,
+    threads: usize,
+    time: Duration,
+) -> Hunt {
     let next = AtomicU64::new(seeds.start);
     let stop = AtomicBool::new(false);
     let found: Mutex<Option<(u64, Violation)>> = Mutex::new(None);
@@ -97,7 +103,7 @@ pub fn hunt(mutant: Mutant, seeds: Range<u64>, threads: usize, time: Duration) -
                     if seed >= seeds.end {
                         break;
                     }
-                    if let Some(violation) = run(&Plan::of(seed)).violation {
+                    if let Some(violation) = run(&scenario.plan(seed)).violation {
                         stop.store(true, Ordering::Relaxed);
                         let mut found = found.lock().expect("nobody panics with the lock");
                         if found.as_ref().is_none_or(|(other, _)| seed < *other) {

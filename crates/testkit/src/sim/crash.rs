@@ -5,7 +5,7 @@
 //! and before the answer; then the next process goes on as if nothing had happened. No run is repaired: at the end all
 //! must be as the oracle wants it.
 
-use super::plan::{ActorPlan, Plan, Role};
+use super::plan::{ActorPlan, Keys, Plan, Role};
 use super::rng::Rng;
 use super::run::run;
 use super::store::{Fault, FaultKind};
@@ -48,6 +48,7 @@ fn script(number: u64) -> Plan {
     };
     let mut chance = Rng::new(0xC4A5 + number);
     let actors = roles.iter().map(|(role, rounds)| ActorPlan {
+        keys: Keys::All,
         role: *role,
         speed: 0,
         rounds: *rounds,
@@ -59,6 +60,7 @@ fn script(number: u64) -> Plan {
         stalls: 0,
         pauses: 0,
         lock_ms: 0,
+        hostile: false,
         actors: actors.collect(),
         faults: Vec::new(),
     }

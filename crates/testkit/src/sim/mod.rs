@@ -25,7 +25,7 @@ pub use campaign::{FAILURES_MAX, Findings, Hunt, campaign, hunt};
 pub use coffre_vault_under_test::Mutant;
 pub use crash::{CrashReport, crash_everywhere};
 pub use oracle::Violation;
-pub use plan::{ActorPlan, Plan, Role};
+pub use plan::{ActorPlan, Keys, Plan, Role, Scenario};
 pub use run::{Outcome, run, run_with_log, shrink};
 pub use store::{Fault, FaultKind};
 pub use world::Counts;

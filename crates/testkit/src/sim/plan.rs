@@ -32,6 +32,39 @@ pub enum Role {
     Reader,
     /// Verifies.
     Verifier,
+    /// Holds the keys of a host that may only put, and says that it stored what others have.
+    Poisoner,
+}
+
+/// Which keys an actor holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// All of them.
+    All,
+    /// Those of a host that may only put, and of its dedup group: 1 or 2.
+    Host(u8),
+}
+
+/// What simulations are about. A seed means something else in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Everything at once: [`Plan::of`]. What the ledger counts.
+    Mixed,
+    /// One item whose points are deleted as fast as others build on them, and slow collectors.
+    Pruned,
+    /// Hosts that may only put, one of which lies.
+    Hostile,
+}
+
+impl Scenario {
+    /// The plan of a seed.
+    pub fn plan(self, seed: u64) -> Plan {
+        match self {
+            Self::Mixed => Plan::of(seed),
+            Self::Pruned => Plan::pruned(seed),
+            Self::Hostile => Plan::hostile(seed),
+        }
+    }
 }
 
 /// One process.
@@ -41,6 +74,8 @@ pub struct ActorPlan {
     pub role: Role,
     /// How often it is chosen to go on, 1 to 64; zero: never while an actor before it is at work.
     pub speed: u64,
+    /// Which keys it holds.
+    pub keys: Keys,
     /// How often it does its work.
     pub rounds: u32,
     /// Keeps the vault open between rounds, so that what it knows grows old.
@@ -62,6 +97,8 @@ pub struct Plan {
     pub pauses: u8,
     /// Packs cannot be deleted for so long after they were written, in milliseconds: a store with object lock.
     pub lock_ms: u64,
+    /// The vault has dedup groups, and somebody lies.
+    pub hostile: bool,
     /// Who takes part.
     pub actors: Vec<ActorPlan>,
     /// What goes wrong.
@@ -77,7 +114,8 @@ impl Plan {
         let mut add = |chance: &mut Rng, role, rounds| {
             let speed = 1 << chance.below(7);
             let stays_open = chance.chance(1, 2);
-            actors.push(ActorPlan { role, speed, rounds, stays_open, seed: chance.next() });
+            let (keys, seed) = (Keys::All, chance.next());
+            actors.push(ActorPlan { role, speed, keys, rounds, stays_open, seed });
         };
         let shared = chance.chance(1, 4);
         for _ in 0..2 + chance.below(3) {
@@ -122,7 +160,63 @@ impl Plan {
         let stalls = [0, 5, 25][chance.index(3)];
         let pauses = [0, 0, 40][chance.index(3)];
         let lock_ms = if chance.chance(1, 6) { chance.below(20_000) } else { 0 };
-        Self { seed, stalls, pauses, lock_ms, actors, faults }
+        Self { seed, stalls, pauses, lock_ms, hostile: false, actors, faults }
+    }
+
+    /// Deletions that fall between a writer's look at its base and its commit, or between the listings of a collector:
+    /// fast writers and pruners, slow collectors that rewrite whatever holds anything unneeded, nothing that fails.
+    fn pruned(seed: u64) -> Self {
+        let mut chance = Rng::new(seed ^ 0x9213);
+        let mut actors = Vec::new();
+        let mut add = |chance: &mut Rng, role, speed, rounds| {
+            let (keys, seed, stays_open) = (Keys::All, chance.next(), chance.chance(1, 2));
+            actors.push(ActorPlan { role, speed, keys, rounds, stays_open, seed });
+        };
+        for _ in 0..2 {
+            let speed = 1 << (2 + chance.below(5));
+            add(&mut chance, Role::Writer { item: 0, shared: false }, speed, 5);
+        }
+        for _ in 0..2 {
+            let speed = 1 << (2 + chance.below(5));
+            add(&mut chance, Role::Pruner, speed, 8);
+        }
+        for _ in 0..1 + chance.below(2) {
+            let repack_below_percent = [95, 100][chance.index(2)];
+            let role = Role::Collector {
+                spare_younger_ms: 0,
+                repack_below_percent,
+                abandon_older_ms: u64::MAX,
+            };
+            let speed = 1 << chance.below(4);
+            add(&mut chance, role, speed, 6);
+        }
+        let pauses = [0, 20, 40][chance.index(3)];
+        let faults = Vec::new();
+        Self { seed, stalls: 0, pauses, lock_ms: 0, hostile: false, actors, faults }
+    }
+
+    /// A mixed plan in a vault with two hosts that may only put: some of its writers are the first, the second lies.
+    fn hostile(seed: u64) -> Self {
+        let mut plan = Self::of(seed);
+        let mut chance = Rng::new(seed ^ 0x11E5);
+        for actor in &mut plan.actors {
+            if matches!(actor.role, Role::Writer { .. }) && chance.chance(1, 2) {
+                actor.keys = Keys::Host(1);
+            }
+        }
+        for _ in 0..1 + chance.below(2) {
+            plan.actors.push(ActorPlan {
+                role: Role::Poisoner,
+                speed: 1 << chance.below(7),
+                keys: Keys::Host(2),
+                rounds: 2 + small(&mut chance, 5),
+                stays_open: chance.chance(1, 2),
+                seed: chance.next(),
+            });
+        }
+        // A store that lists what was true a while ago may hide that there are groups at all; the probe refuses it.
+        plan.faults.retain(|fault| !matches!(fault.kind, FaultKind::StaleList(_)));
+        Self { hostile: true, ..plan }
     }
 }
 

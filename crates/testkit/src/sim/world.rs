@@ -8,7 +8,7 @@ use std::rc::Rc;
 use coffre_vault_under_test::bucket::Bucket;
 use coffre_vault_under_test::format::BLOCK_BYTES;
 use coffre_vault_under_test::{
-    BlockReader, BlockSink, BlockSource, BlockWriter, Extent, RecoveryKey, SourceExtent,
+    BlockReader, BlockSink, BlockSource, BlockWriter, Extent, SourceExtent, Unlock,
 };
 use uuid::Uuid;
 
@@ -96,7 +96,7 @@ pub(super) struct Hands {
     pub(super) store: Store,
     pub(super) bucket: std::sync::Arc<dyn Bucket>,
     pub(super) world: Rc<RefCell<World>>,
-    pub(super) recovery: RecoveryKey,
+    pub(super) unlock: Unlock,
     /// No fault of this actor corrupts what it reads.
     pub(super) reads_are_sound: bool,
 }

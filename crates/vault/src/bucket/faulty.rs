@@ -167,6 +167,15 @@ impl<B: Bucket> Bucket for FaultyBucket<B> {
         }
     }
 
+    fn lock(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        let fault = self.fault(Verb::Create, key).map(partial_is_before);
+        self.pass(fault, "lock", key, || self.inner.lock(key, until_unix_ms))
+    }
+
+    fn locked_until(&self, key: &str) -> Result<Option<i64>, BucketError> {
+        self.inner.locked_until(key)
+    }
+
     fn delete(&self, key: &str) -> Result<(), BucketError> {
         let fault = self.fault(Verb::Delete, key).map(partial_is_before);
         self.pass(fault, "delete", key, || self.inner.delete(key))

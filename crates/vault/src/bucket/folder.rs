@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, direct};
+use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, direct, held};
 
 /// Prefix of files that are being written where the file system knows no nameless files. Never a valid key part.
 const TEMPORARY_PREFIX: &str = ".new-";
@@ -121,6 +121,14 @@ impl FolderBucket {
 }
 
 impl Bucket for FolderBucket {
+    fn lock(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        held::hold(&self.path(key)?, until_unix_ms).map_err(|error| failure("lock", key, error))
+    }
+
+    fn locked_until(&self, key: &str) -> Result<Option<i64>, BucketError> {
+        held::until(&self.path(key)?).map_err(|error| failure("read the lock of", key, error))
+    }
+
     fn create(&self, key: &str, data: &[u8]) -> Result<Created, BucketError> {
         let path = self.path(key)?;
         let folder = path.parent().unwrap_or(&self.root);
@@ -167,8 +175,9 @@ impl Bucket for FolderBucket {
 
     fn delete(&self, key: &str) -> Result<(), BucketError> {
         let path = self.path(key)?;
+        held::check(&path).map_err(|error| failure("delete", key, error))?;
         match fs::remove_file(&path) {
-            Ok(()) => {}
+            Ok(()) => held::release(&path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failure("delete", key, error)),
         }

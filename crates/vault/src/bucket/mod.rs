@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod direct;
 mod faulty;
 mod folder;
+mod held;
 mod memory;
 mod name;
 mod probe;
@@ -18,7 +19,7 @@ pub use faulty::{Call, Fault, FaultyBucket, Verb};
 pub use folder::FolderBucket;
 pub use memory::MemoryBucket;
 pub use name::{KEY_BYTES_MAX, check_key, check_prefix};
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, probe, probe_locks};
 
 /// What `create` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,12 @@ pub enum BucketError {
         #[source]
         source: io::Error,
     },
+    /// The store cannot keep an object from being deleted.
+    #[error("the store has no locks for object {key}")]
+    NoLocks {
+        /// The key.
+        key: String,
+    },
     /// The address of the store is not understood.
     #[error("the store address '{url}' is not understood: {reason}")]
     BadUrl {
@@ -135,6 +142,58 @@ pub trait Bucket: Send + Sync + Debug {
     /// # Errors
     /// If the store refuses or cannot tell.
     fn delete(&self, key: &str) -> Result<(), BucketError>;
+
+    /// Keeps an object from being deleted for good before a time, in milliseconds since 1970 (UTC), whoever asks. A lock
+    /// that lasts longer already stays as it is; none is ever shortened.
+    ///
+    /// # Errors
+    /// [`BucketError::NoLocks`] from a store that has none, [`BucketError::NotFound`].
+    fn lock(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        let _ = until_unix_ms;
+        Err(BucketError::NoLocks { key: key.to_owned() })
+    }
+
+    /// Writes an object as [`Bucket::create`] does, locked from its first moment where the store can do that. One that
+    /// was there already is locked as well.
+    ///
+    /// # Errors
+    /// As [`Bucket::create`] and [`Bucket::lock`].
+    fn create_locked(
+        &self,
+        key: &str,
+        data: &[u8],
+        until_unix_ms: i64,
+    ) -> Result<Created, BucketError> {
+        let created = self.create(key, data)?;
+        self.lock(key, until_unix_ms)?;
+        Ok(created)
+    }
+
+    /// Until when an object is locked, `None` if it is not or never was.
+    ///
+    /// # Errors
+    /// If the store cannot tell.
+    fn locked_until(&self, key: &str) -> Result<Option<i64>, BucketError> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Removes all versions of an object that the store keeps. [`Bucket::delete`] may leave some behind a mark.
+    ///
+    /// # Errors
+    /// If the store refuses, as it must while the object is locked.
+    fn destroy(&self, key: &str) -> Result<(), BucketError> {
+        self.delete(key)
+    }
+
+    /// Weakens the lock of an object with all rights that these credentials have: only the probe does this, which must
+    /// see it fail.
+    ///
+    /// # Errors
+    /// If the store refuses, as it must.
+    fn weaken(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        self.lock(key, until_unix_ms)
+    }
 }
 
 impl<B: Bucket + ?Sized> Bucket for Arc<B> {
@@ -160,6 +219,31 @@ impl<B: Bucket + ?Sized> Bucket for Arc<B> {
 
     fn delete(&self, key: &str) -> Result<(), BucketError> {
         (**self).delete(key)
+    }
+
+    fn lock(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        (**self).lock(key, until_unix_ms)
+    }
+
+    fn create_locked(
+        &self,
+        key: &str,
+        data: &[u8],
+        until_unix_ms: i64,
+    ) -> Result<Created, BucketError> {
+        (**self).create_locked(key, data, until_unix_ms)
+    }
+
+    fn locked_until(&self, key: &str) -> Result<Option<i64>, BucketError> {
+        (**self).locked_until(key)
+    }
+
+    fn destroy(&self, key: &str) -> Result<(), BucketError> {
+        (**self).destroy(key)
+    }
+
+    fn weaken(&self, key: &str, until_unix_ms: i64) -> Result<(), BucketError> {
+        (**self).weaken(key, until_unix_ms)
     }
 }
 

@@ -41,6 +41,51 @@ pub fn probe(bucket: &dyn Bucket, run: uuid::Uuid) -> Result<Vec<&'static str>, 
     probed
 }
 
+/// Checks whether a store really keeps what is locked; `now_unix_ms` is the time now. Gives the rules that it keeps. One
+/// object of a few bytes stays, locked, for the minutes that the probe locks it; a later probe removes it.
+///
+/// # Errors
+/// [`ProbeError::Unfit`] with the first rule that is broken.
+pub fn probe_locks(
+    bucket: &dyn Bucket,
+    run: uuid::Uuid,
+    now_unix_ms: i64,
+) -> Result<Vec<&'static str>, ProbeError> {
+    const MINUTE_MS: i64 = 60_000;
+    for object in bucket.list("probe/")? {
+        // Of a probe before; one that is still locked stays.
+        let _ = bucket.destroy(&object.key);
+    }
+    let key = format!("probe/{}/locked", run.simple());
+    let mut rules = Vec::new();
+    let mut keep = |kept: bool, rule: &'static str| -> Result<(), ProbeError> {
+        hold(kept, rule)?;
+        rules.push(rule);
+        Ok(())
+    };
+    let until = (now_unix_ms / 1000 + 120) * 1000;
+    let created = bucket.create_locked(&key, b"locked", until);
+    let lockable = match created {
+        Err(error @ (BucketError::NotFound { .. } | BucketError::Full { .. })) => {
+            return Err(error.into());
+        }
+        other => matches!(other, Ok(Created::New)),
+    };
+    keep(lockable, "an object can be locked when it is created")?;
+    let locked = bucket.locked_until(&key)?;
+    keep(locked.is_some_and(|locked| locked >= until), "a lock lasts as long as it was asked for")?;
+    let _ = bucket.weaken(&key, until - MINUTE_MS);
+    let locked = bucket.locked_until(&key)?;
+    keep(locked.is_some_and(|locked| locked >= until), "a lock cannot be shortened")?;
+    bucket.lock(&key, until + MINUTE_MS)?;
+    let locked = bucket.locked_until(&key)?;
+    let longer = locked.is_some_and(|locked| locked >= until + MINUTE_MS);
+    keep(longer, "a lock can be extended")?;
+    let destroyed = bucket.destroy(&key);
+    keep(destroyed.is_err(), "what is locked cannot be deleted for good")?;
+    Ok(rules)
+}
+
 struct Probe<'a> {
     bucket: &'a dyn Bucket,
     folder: &'a str,

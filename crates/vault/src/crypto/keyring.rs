@@ -1,5 +1,6 @@
 //! The secrets of a vault, and which of them a role holds.
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -46,7 +47,20 @@ pub(crate) struct Keyring {
     /// Seed of the Ed25519 key that signs deletions.
     #[serde(with = "hex::option", default, skip_serializing_if = "Option::is_none")]
     delete_seed: Option<[u8; 32]>,
+    /// The dedup group of a writer without the delete key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<GroupKey>,
     capabilities: Vec<Capability>,
+}
+
+/// What a dedup group vouches with.
+#[derive(Clone, Serialize, Deserialize)]
+struct GroupKey {
+    /// Not zero.
+    number: u32,
+    /// Seed of an Ed25519 key.
+    #[serde(with = "hex::array")]
+    seed: [u8; 32],
 }
 
 impl Drop for Keyring {
@@ -54,6 +68,9 @@ impl Drop for Keyring {
         self.identity.zeroize();
         self.meta.zeroize();
         self.delete_seed.zeroize();
+        if let Some(group) = &mut self.group {
+            group.seed.zeroize();
+        }
         for generation in &mut self.data {
             generation.secret.zeroize();
         }
@@ -70,6 +87,7 @@ impl Keyring {
             meta: random()?,
             data: vec![DataGeneration { number: 1, public, secret: Some(secret) }],
             delete_seed: Some(random()?),
+            group: None,
             capabilities: vec![
                 Capability::Put,
                 Capability::Read,
@@ -171,13 +189,7 @@ impl Keyring {
 
     /// The public key that deletions are checked with; known to its holder only through the root object.
     pub(crate) fn delete_public(&self) -> Result<[u8; 32], VaultError> {
-        use aws_lc_rs::signature::KeyPair;
-        let public = self.delete_pair()?;
-        public
-            .public_key()
-            .as_ref()
-            .try_into()
-            .map_err(|_| VaultError::Crypto("read a signing key"))
+        public_of(&self.delete_pair()?)
     }
 
     /// Signs a deletion.
@@ -186,11 +198,68 @@ impl Keyring {
         signature.as_ref().try_into().map_err(|_| VaultError::Crypto("sign"))
     }
 
-    fn delete_pair(&self) -> Result<aws_lc_rs::signature::Ed25519KeyPair, VaultError> {
-        let seed = self.delete_seed.as_ref().ok_or(VaultError::MissingKey { what: "delete" })?;
-        aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(seed)
-            .map_err(|_| VaultError::Crypto("read a signing key"))
+    /// Whether it can sign for the whole vault.
+    pub(crate) fn holds_delete_key(&self) -> bool {
+        self.delete_seed.is_some()
     }
+
+    /// The dedup group of this writer: `None` for who holds the delete key, or a key from before there were groups.
+    pub(crate) fn group(&self) -> Option<u32> {
+        let group = self.group.as_ref().filter(|_| !self.holds_delete_key());
+        group.map(|group| group.number)
+    }
+
+    /// The seed of a group's key. It follows from the delete key, so that a second host of a group gets the same.
+    fn group_seed(&self, number: u32) -> Result<[u8; 32], VaultError> {
+        let seed =
+            self.delete_seed.as_ref().ok_or(VaultError::MissingKey { what: "make a group" })?;
+        Ok(derive("coffre v1 dedup group", seed, &number.to_le_bytes()))
+    }
+
+    /// The public key of a group, for the holder of the delete key.
+    pub(crate) fn group_public(&self, number: u32) -> Result<[u8; 32], VaultError> {
+        public_of(&signing_pair(&self.group_seed(number)?)?)
+    }
+
+    /// This keyring restricted, as a member of a group.
+    pub(crate) fn restrict_to_group(
+        &self,
+        capabilities: &[Capability],
+        number: u32,
+    ) -> Result<Self, VaultError> {
+        let seed = self.group_seed(number)?;
+        let mut kept = self.restrict(capabilities);
+        kept.group = Some(GroupKey { number, seed });
+        Ok(kept)
+    }
+
+    /// Signs what `text` makes of the number of the group, or of zero with the delete key; `None` with neither.
+    pub(crate) fn vouch(
+        &self,
+        text: impl FnOnce(u32) -> Vec<u8>,
+    ) -> Result<Option<(u32, [u8; 64])>, VaultError> {
+        if self.holds_delete_key() {
+            return Ok(Some((0, self.sign_deletion(&text(0))?)));
+        }
+        let Some(group) = &self.group else { return Ok(None) };
+        let signature = signing_pair(&group.seed)?.sign(&text(group.number));
+        let signature = signature.as_ref().try_into().map_err(|_| VaultError::Crypto("sign"))?;
+        Ok(Some((group.number, signature)))
+    }
+
+    fn delete_pair(&self) -> Result<Ed25519KeyPair, VaultError> {
+        let seed = self.delete_seed.as_ref().ok_or(VaultError::MissingKey { what: "delete" })?;
+        signing_pair(seed)
+    }
+}
+
+fn signing_pair(seed: &[u8; 32]) -> Result<Ed25519KeyPair, VaultError> {
+    Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| VaultError::Crypto("read a signing key"))
+}
+
+fn public_of(pair: &Ed25519KeyPair) -> Result<[u8; 32], VaultError> {
+    let public = pair.public_key().as_ref().try_into();
+    public.map_err(|_| VaultError::Crypto("read a signing key"))
 }
 
 impl std::fmt::Debug for Keyring {

@@ -28,7 +28,7 @@ pub(crate) use pack::{
 pub(crate) use record::{RecordKind, open_record, seal_record};
 pub(crate) use records::*;
 pub(crate) use root::{ROOT_KEY, RootFile};
-pub(crate) use segment::{Frame, PackListing, Segment, parse_directory, write_directory};
+pub(crate) use segment::{Frame, PackListing, Segment, Voucher, parse_directory, write_directory};
 pub(crate) use wire::Malformed;
 
 /// The keyed hash of a block or node: its identity.

@@ -33,6 +33,10 @@ pub(crate) enum RecordKind {
     Condemned,
     /// `gc/done/…`: packs that were deleted.
     Done,
+    /// `groups/…`: the key of a dedup group.
+    Group,
+    /// `verified/…`: packs that a holder of the read key has decoded and hashed.
+    Verified,
 }
 
 impl RecordKind {
@@ -46,6 +50,8 @@ impl RecordKind {
             Self::Deletion => 6,
             Self::Condemned => 7,
             Self::Done => 8,
+            Self::Group => 9,
+            Self::Verified => 10,
         }
     }
 }

@@ -10,6 +10,9 @@ pub(crate) const ROOT_KEY: &str = "vault";
 /// The suite of this version: keyed BLAKE3, zstd, AES-256-GCM, HPKE with X25519.
 const SUITE: &str = "blake3-zstd-aes256gcm-x25519";
 
+/// A writer must know: what is stored is locked.
+const LOCKS: &str = "object-lock";
+
 /// The JSON of the root object, compact, fields in this order, no others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RootFile {
@@ -25,6 +28,9 @@ pub(crate) struct RootFile {
     /// Ed25519 key that deletions are signed with.
     #[serde(with = "hex::array")]
     pub(crate) delete_public: [u8; 32],
+    /// Days that what is stored is locked on the store; absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lock_days: Option<u32>,
 }
 
 impl RootFile {
@@ -38,7 +44,13 @@ impl RootFile {
             required_to_read: Vec::new(),
             required_to_write: Vec::new(),
             delete_public,
+            lock_days: None,
         }
+    }
+
+    /// The same for a vault whose objects are locked; only writers who know of that may write.
+    pub(crate) fn locked(self, days: u32) -> Self {
+        Self { required_to_write: vec![LOCKS.to_owned()], lock_days: Some(days), ..self }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
@@ -58,7 +70,8 @@ impl RootFile {
 
     /// The same for writers.
     pub(crate) fn unknown_to_writers(&self) -> Option<String> {
-        let feature = self.required_to_write.first().map(|feature| format!("feature '{feature}'"));
+        let unknown = self.required_to_write.iter().find(|feature| *feature != LOCKS);
+        let feature = unknown.map(|feature| format!("feature '{feature}'"));
         self.unknown_to_readers().or(feature)
     }
 }

@@ -10,6 +10,10 @@ use super::{
 const SEGMENT_PACKS_MAX: usize = 1 << 20;
 /// Set in a pack's flags when its blocks were decoded and re-hashed by a holder of the read key.
 const FLAG_VERIFIED: u8 = 1;
+/// Set in a pack's flags when the dedup group that it names is known to have written it.
+const FLAG_VOUCHED: u8 = 2;
+/// In front of a voucher.
+const VOUCHER_MAGIC: &[u8; 4] = b"VCHR";
 
 /// One frame of a pack, as its directory lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,45 @@ pub(crate) struct PackListing {
     /// Plain BLAKE3 of the object, so that a scrubber without keys can check it.
     pub(crate) digest: [u8; 32],
     pub(crate) verified: bool,
+    /// The collector that published this knows that the group wrote it (docs/format.md, section 9).
+    pub(crate) vouched: bool,
     pub(crate) frames: Vec<Frame>,
+}
+
+impl PackListing {
+    /// What is in the pack, in 32 bytes: two listings with the same say the same of it.
+    pub(crate) fn says(&self) -> [u8; 32] {
+        let mut out = self.pack.0.to_vec();
+        out.push(self.kind.code());
+        out.extend_from_slice(&self.group.to_le_bytes());
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+        write_directory(&self.frames, &mut out);
+        *blake3::hash(&out).as_bytes()
+    }
+
+    fn flags(&self) -> u8 {
+        let verified = if self.verified { FLAG_VERIFIED } else { 0 };
+        verified | if self.vouched { FLAG_VOUCHED } else { 0 }
+    }
+}
+
+/// Who says that a segment is right: in vaults with dedup groups, after the packs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Voucher {
+    /// The group whose key signed; zero: the delete key.
+    pub(crate) group: u32,
+    pub(crate) signature: [u8; 64],
+    /// Plain BLAKE3 of what is before it.
+    pub(crate) body: [u8; 32],
+}
+
+impl Voucher {
+    /// What stands at the end of a segment.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(VOUCHER_MAGIC);
+        out.extend_from_slice(&self.group.to_le_bytes());
+        out.extend_from_slice(&self.signature);
+    }
 }
 
 /// One index segment.
@@ -42,6 +84,8 @@ pub(crate) struct Segment {
     /// The point whose writer published it, or the run of the collector.
     pub(crate) origin: [u8; 16],
     pub(crate) packs: Vec<PackListing>,
+    /// Who vouches for it; nobody in a vault without dedup groups.
+    pub(crate) voucher: Option<Voucher>,
 }
 
 /// Writes the plain form of a pack's directory.
@@ -95,12 +139,7 @@ impl Segment {
         out.extend_from_slice(&count.to_le_bytes());
         for pack in packs {
             out.extend_from_slice(&pack.pack.0);
-            out.extend_from_slice(&[
-                pack.kind.code(),
-                if pack.verified { FLAG_VERIFIED } else { 0 },
-                0,
-                0,
-            ]);
+            out.extend_from_slice(&[pack.kind.code(), pack.flags(), 0, 0]);
             out.extend_from_slice(&pack.group.to_le_bytes());
             out.extend_from_slice(&pack.bytes.to_le_bytes());
             out.extend_from_slice(&pack.digest);
@@ -122,7 +161,7 @@ impl Segment {
             let kind = Seal::of_code(wire.u8()?)
                 .ok_or_else(|| wire.malformed("a pack of an unknown kind"))?;
             let flags = wire.u8()?;
-            if flags & !FLAG_VERIFIED != 0 {
+            if flags & !(FLAG_VERIFIED | FLAG_VOUCHED) != 0 {
                 return Err(wire.malformed("a pack with unknown flags"));
             }
             wire.expect(&[0, 0], "a pack with unknown flags")?;
@@ -137,11 +176,20 @@ impl Segment {
                 bytes,
                 digest,
                 verified: flags & FLAG_VERIFIED != 0,
+                vouched: flags & FLAG_VOUCHED != 0,
                 frames,
             });
         }
+        let body = wire.position();
+        let voucher = if body < bytes.len() {
+            wire.expect(VOUCHER_MAGIC, "bytes that belong to nothing")?;
+            let (group, signature) = (wire.u32()?, wire.array()?);
+            Some(Voucher { group, signature, body: *blake3::hash(&bytes[..body]).as_bytes() })
+        } else {
+            None
+        };
         wire.end()?;
-        Ok(Self { origin, packs })
+        Ok(Self { origin, packs, voucher })
     }
 }
 
@@ -153,8 +201,8 @@ mod tests {
     fn listing() -> impl Strategy<Value = PackListing> {
         let frame = (0u32..1000, 40u32..1000, proptest::collection::vec(any::<[u8; 32]>(), 1..4));
         let frames = proptest::collection::vec(frame, 0..5);
-        (any::<([u8; 16], u32, u32, [u8; 32], bool, bool)>(), frames).prop_map(|(fixed, frames)| {
-            let (pack, group, bytes, digest, verified, data) = fixed;
+        (any::<([u8; 16], u32, u32, [u8; 32], [bool; 3])>(), frames).prop_map(|(fixed, frames)| {
+            let (pack, group, bytes, digest, [verified, vouched, data]) = fixed;
             let frames = frames.into_iter().map(|(offset, bytes, ids)| {
                 let ids = ids.into_iter().map(Id).collect();
                 Frame { offset, bytes, ids }
@@ -167,6 +215,7 @@ mod tests {
                 bytes,
                 digest,
                 verified,
+                vouched,
                 frames: frames.collect(),
             }
         })
@@ -174,11 +223,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_segment_reads_back_and_no_part_of_it_does(origin: [u8; 16], packs in proptest::collection::vec(listing(), 0..3)) {
-            let segment = Segment { origin, packs };
-            let bytes = Segment::write(segment.origin, &segment.packs);
+        fn a_segment_reads_back_and_no_part_of_it_does(
+            origin: [u8; 16], packs in proptest::collection::vec(listing(), 0..3), group: Option<u32>,
+        ) {
+            let mut bytes = Segment::write(origin, &packs);
+            let whole = bytes.len();
+            let body = *blake3::hash(&bytes).as_bytes();
+            let voucher = group.map(|group| Voucher { group, signature: [7; 64], body });
+            if let Some(voucher) = &voucher {
+                voucher.write(&mut bytes);
+            }
+            let segment = Segment { origin, packs, voucher };
             prop_assert_eq!(Segment::parse(&bytes).unwrap(), segment);
-            for cut in 0..bytes.len() {
+            for cut in (0..bytes.len()).filter(|cut| *cut != whole) {
                 prop_assert!(Segment::parse(&bytes[..cut]).is_err());
             }
         }

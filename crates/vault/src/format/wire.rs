@@ -20,6 +20,11 @@ impl<'a> Wire<'a> {
         Self { data, at: 0 }
     }
 
+    /// How much was taken.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { offset: self.at, what }
     }

@@ -1,10 +1,13 @@
 //! What the simulator's oracle may see: contents of objects, opened without any cache and compared with their names.
 
-use crate::Vault;
-use crate::format::{DecisionRecord, FrameHeader, Node, PackHeader, RecordKind, Seal, Segment};
+use crate::format::{
+    BLOCK_BYTES, DecisionRecord, FrameHeader, Id, Node, PackHeader, RecordKind, Seal, Segment,
+};
 use crate::inner::Inner;
 use crate::read::{Decoder, PackOpener};
+use crate::trust::poison::Lie;
 use crate::write::content_fits;
+use crate::{Vault, VaultError};
 
 /// The identity of a block or node.
 pub type Name = [u8; 32];
@@ -54,6 +57,28 @@ impl Vault {
         Ok(listed.collect())
     }
 
+    /// Says that blocks were stored which were not: those of `disk`, and some that the vault has. `way` picks the lie.
+    pub fn poison(&self, disk: &[u8], way: u64) -> Result<(), VaultError> {
+        let inner = &self.inner;
+        inner.refresh()?;
+        let (known, packs) = inner.index().some_names(way, 6)?;
+        let blocks = disk.chunks_exact(BLOCK_BYTES).filter(|block| block.iter().any(|b| *b != 0));
+        let mut names: Vec<Id> = blocks.map(|block| Id::of(&inner.block_key, block)).collect();
+        let turn = way as usize % names.len().max(1);
+        names.rotate_left(turn);
+        names.truncate(5);
+        names.extend(known);
+        let lies = [Lie::Own, Lie::Unsigned, Lie::As(0), Lie::As(1), Lie::As(2)];
+        let about = packs.get(way as usize % packs.len().max(1)).map(|pack| Lie::About(*pack));
+        let lie =
+            about.filter(|_| way.is_multiple_of(3)).unwrap_or(lies[way as usize % lies.len()]);
+        let kind = if way.is_multiple_of(4) { Seal::Node } else { Seal::Data };
+        if !names.is_empty() {
+            inner.poison(&names, kind, lie)?;
+        }
+        Ok(())
+    }
+
     /// Everything in a pack, decoded and compared with its identity.
     pub fn inspect_pack(&self, listed: &Listed, bytes: &[u8]) -> Result<Vec<Part>, String> {
         let header = PackHeader::parse(bytes).map_err(|error| error.what.to_owned())?;
@@ -65,7 +90,7 @@ impl Vault {
         for (offset, length, names) in &listed.frames {
             let (start, length) = (*offset as usize, *length as usize);
             let sealed = bytes.get(start..start + length).ok_or("a frame outside of its pack")?;
-            let ids: Vec<_> = names.iter().map(|name| crate::format::Id(*name)).collect();
+            let ids: Vec<_> = names.iter().map(|name| Id(*name)).collect();
             let parsed =
                 FrameHeader::parse(sealed, listed.kind).map_err(|error| error.what.to_owned())?;
             let mut raw = vec![0; parsed.raw_bytes as usize];

@@ -139,13 +139,18 @@ fn read(
     level: u8,
     copies: &[u32],
 ) -> Result<Option<Node>, VaultError> {
+    let (mut failed, mut gone) = (None, false);
     for position in copies {
         let (pack, place) = view.location(*position);
         match inner.read_node(id, level, pack, place) {
             Ok(node) => return Ok(Some(node)),
-            Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+            // Moved, perhaps: the index may say more when it is read again.
+            Err(VaultError::Bucket(BucketError::NotFound { .. })) => gone = true,
+            // Another copy may be sound.
+            Err(error) if error.is_damage() => failed = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Ok(None)
+    // Where somebody may lie, what is left may be lies while the good copy is being moved: as if there were none.
+    failed.filter(|_| !gone && !view.distrust).map_or(Ok(None), Err)
 }

@@ -59,6 +59,10 @@ pub enum Mutant {
     IntentRemovedBeforeAbort,
     /// A deletion removes the decision instead of leaving a tombstone.
     DeletionUnlinks,
+    /// Whoever may put is believed to have stored what it says.
+    TrustEverybody,
+    /// A copy of a block that nobody vouches for makes another one unneeded.
+    AnyCopyIsAHome,
 }
 
 #[cfg(coffre_sim)]
@@ -99,6 +103,8 @@ mod active {
             Self::AbortMarkerRemoved,
             Self::IntentRemovedBeforeAbort,
             Self::DeletionUnlinks,
+            Self::TrustEverybody,
+            Self::AnyCopyIsAHome,
         ];
 
         /// Makes this mistake on this thread from now on; `None`: none.

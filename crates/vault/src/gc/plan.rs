@@ -10,6 +10,7 @@ use super::view::{View, ViewPack};
 use super::{CollectOptions, CollectPlan, stop};
 use crate::VaultError;
 use crate::format::{PackId, Seal};
+use crate::trust::Trust;
 
 /// All that is copied may be so many percent of all that it frees: with less, a tenth of what is unneeded would be left
 /// where it lies scattered; with more, most of the work would be for little.
@@ -52,23 +53,23 @@ pub(super) fn choose(
             .sum::<u64>();
         if needed > 0 {
             sparse.push(Sparse { pack, needed, freed: frames - needed });
-        } else if !young(&pack.id) {
+        } else if !young(&pack.id) && choice.packs.insert(pack.id) {
             choice.plan.dead_packs += 1;
             choice.plan.condemned_bytes += u64::from(pack.bytes);
-            choice.packs.insert(pack.id);
         }
     }
     let small = small_packs(&sparse, &young);
     let sparse = worth_rewriting(sparse, options.repack_below_percent);
-    choice.plan.sparse_packs = sparse.len() as u64;
-    for found in sparse.into_iter().chain(small) {
+    let sparse = sparse.into_iter().map(|found| (found, true));
+    for (found, is_sparse) in sparse.chain(small.into_iter().map(|found| (found, false))) {
+        // A pack that is listed twice, with contradictions, is counted once.
         if choice.packs.insert(found.pack.id) {
+            choice.plan.sparse_packs += u64::from(is_sparse);
+            choice.plan.small_packs += u64::from(!is_sparse);
             choice.plan.rescue_bytes += found.needed;
             choice.plan.condemned_bytes += u64::from(found.pack.bytes);
         }
     }
-    choice.plan.small_packs =
-        choice.packs.len() as u64 - choice.plan.dead_packs - choice.plan.sparse_packs;
     let (unfinished, gone) = (epoch.condemned_packs(), epoch.gone_packs());
     let named: BTreeSet<_> = view.packs.iter().map(|pack| pack.id).collect();
     for (pack, (bytes, _)) in &view.objects {
@@ -126,11 +127,11 @@ fn worth_rewriting(mut sparse: Vec<Sparse<'_>>, below_percent: u8) -> Vec<Sparse
 /// Small packs that are merged: when there are many of about one size, so that each byte moves a few times in its life
 /// however many small backups there are.
 fn small_packs<'a>(packs: &[Sparse<'a>], young: &impl Fn(&PackId) -> bool) -> Vec<Sparse<'a>> {
-    let mut tiers: BTreeMap<(Seal, u32, bool, u32), Vec<Sparse<'a>>> = BTreeMap::new();
+    let mut tiers: BTreeMap<(Seal, u32, bool, Trust, u32), Vec<Sparse<'a>>> = BTreeMap::new();
     let old = packs.iter().filter(|one| !young(&one.pack.id));
     for one in old.filter(|one| one.pack.bytes < SMALL_PACK_BYTES) {
         let tier = one.pack.bytes.max(1).ilog2() / 3;
-        let alike = (one.pack.kind, one.pack.group, one.pack.verified, tier);
+        let alike = (one.pack.kind, one.pack.group, one.pack.verified, one.pack.trust, tier);
         tiers.entry(alike).or_default().push(*one);
     }
     tiers.into_values().filter(|tier| tier.len() >= SMALL_PACKS).flatten().collect()
@@ -141,10 +142,12 @@ fn small_packs<'a>(packs: &[Sparse<'a>], young: &impl Fn(&PackId) -> bool) -> Ve
 fn needed_bytes(view: &View, marks: &Marks) -> Vec<u64> {
     let mut frames = vec![false; view.frames.len()];
     for (rank, copies) in view.ranks() {
-        if marks.has(rank)
-            && let Some(position) = copies.iter().find(|position| view.pack_at(**position).stays())
-        {
-            frames[view.frame_at(*position) as usize] = true;
+        if marks.has(rank) {
+            view.sets(copies, |set| {
+                if let Some(home) = set.iter().find(|position| view.pack_at(**position).stays()) {
+                    frames[view.frame_at(*home) as usize] = true;
+                }
+            });
         }
     }
     let mut bytes = vec![0; view.packs.len()];

@@ -18,6 +18,7 @@ use crate::format::{
 };
 use crate::inner::{Inner, damaged};
 use crate::parallel::in_parallel;
+use crate::trust::Trust;
 use crate::write::{FinishedPack, open_directory, seal_directory};
 
 /// When a pack of copies is closed.
@@ -34,15 +35,20 @@ pub(super) fn needed(view: &View, marks: &Marks) -> BTreeMap<u32, Vec<u32>> {
         return frames;
     }
     for (rank, copies) in view.ranks() {
-        if !marks.has(rank) || copies.iter().any(|position| is_home(view.pack_at(*position))) {
+        if !marks.has(rank) {
             continue;
         }
-        let readable = |position: &&u32| view.pack_at(**position).present;
-        // One frame of several parts may be asked for several times; a frame that is copied for one block serves all.
-        let chosen = copies.iter().filter(readable).map(|position| view.frame_at(*position)).min();
-        if let Some(frame) = chosen {
-            frames.entry(view.frames[frame as usize].pack).or_default().push(frame);
-        }
+        view.sets(copies, |set| {
+            if set.iter().any(|position| is_home(view.pack_at(*position))) {
+                return;
+            }
+            let readable = |position: &&u32| view.pack_at(**position).present;
+            // One frame of several parts may be asked for several times; a frame copied for one block serves all.
+            let chosen = set.iter().filter(readable).map(|position| view.frame_at(*position)).min();
+            if let Some(frame) = chosen {
+                frames.entry(view.frames[frame as usize].pack).or_default().push(frame);
+            }
+        });
     }
     for numbers in frames.values_mut() {
         numbers.sort_unstable();
@@ -91,7 +97,14 @@ pub(super) fn rescue(
     let copied = in_parallel(shares.len(), &shares, |share| {
         let mut rescuer = Rescuer::new(inner);
         for (pack, frames) in share {
-            rescuer.take(view, &view.packs[*pack as usize], frames)?;
+            let from = &view.packs[*pack as usize];
+            match rescuer.take(view, from, frames) {
+                // Nobody vouches for it, and it is not what it says: a lie, of which nothing can be moved. The blocks
+                // that it claims are kept where they are.
+                Err(error) if error.is_damage() && view.distrust && from.trust == Trust::Nobody => {
+                }
+                other => other?,
+            }
         }
         rescuer.finish()?;
         Ok(Rescued { listings: rescuer.listings, bytes: rescuer.bytes })
@@ -108,6 +121,7 @@ struct Copies {
     kind: Seal,
     group: u32,
     verified: bool,
+    trust: Trust,
     /// Keys of the packs that frames come from; their order is that of the key numbers.
     keys: Vec<KeyEntry>,
     /// Frames by their place in `bytes`.
@@ -119,8 +133,8 @@ struct Copies {
 /// Copies frames into new packs.
 struct Rescuer<'a> {
     inner: &'a Inner,
-    /// By kind, group and whether a holder of the read key checked them.
-    open: BTreeMap<(u8, u32, bool), Copies>,
+    /// By kind, group, whether a holder of the read key checked them, and who vouches for them.
+    open: BTreeMap<(u8, u32, bool, Trust), Copies>,
     /// Finished packs, stored but not published.
     listings: Vec<PackListing>,
     /// Bytes of frames copied.
@@ -191,7 +205,7 @@ impl<'a> Rescuer<'a> {
         key: &KeyEntry,
         (parsed, sealed): (&FrameHeader, &[u8]),
     ) -> Result<(), VaultError> {
-        let slot = (pack.kind.code(), pack.group, pack.verified);
+        let slot = (pack.kind.code(), pack.group, pack.verified, pack.trust);
         let full = self.open.get(&slot).is_some_and(|copies| {
             copies.bytes.len() + sealed.len() > PACK_BYTES_TARGET
                 || copies.frames.len() >= PACK_FRAMES_MAX
@@ -204,6 +218,7 @@ impl<'a> Rescuer<'a> {
             kind: pack.kind,
             group: pack.group,
             verified: pack.verified,
+            trust: pack.trust,
             keys: Vec::new(),
             frames: Vec::new(),
             bytes: Vec::new(),
@@ -262,13 +277,24 @@ impl<'a> Rescuer<'a> {
             bytes: u32::try_from(bytes.len()).expect("a pack is below its target"),
             digest: *blake3::hash(&bytes).as_bytes(),
             verified: copies.verified,
+            vouched: false,
             frames,
         };
+        let listing = judged(inner, listing, copies.trust);
         check_copy(inner, &header, &listing, &bytes).map_err(|_| VaultError::VerifyBeforeAck)?;
         crate::write::put_pack(inner, &FinishedPack { listing: listing.clone(), bytes })?;
         self.listings.push(listing);
         Ok(())
     }
+}
+
+/// A listing with what we know of its origin, where that matters: the segment that names it is signed by us.
+pub(super) fn judged(inner: &Inner, listing: PackListing, trust: Trust) -> PackListing {
+    if !inner.trusts().on() {
+        return listing;
+    }
+    let (verified, vouched) = (trust == Trust::Everybody, trust != Trust::Nobody);
+    PackListing { verified, vouched, ..listing }
 }
 
 /// Reads a finished pack of copies back from its bytes before it may be stored. Frames of maps are opened and hashed;

@@ -11,13 +11,13 @@ use super::lists::{self, CONDEMNED, DONE, Packs};
 use super::mark::{Marks, look};
 use super::mutant::{Mutant, mistake};
 use super::plan::choose;
-use super::rescue::{needed, rescue};
+use super::rescue::{judged, needed, rescue};
 use super::view::{SEGMENTS, View};
 use super::{CollectOptions, CollectPlan, CollectReport, stop};
 use crate::VaultError;
 use crate::bucket::BucketError;
 use crate::crypto::{Capability, random};
-use crate::format::{PackId, PackListing, RecordKind, Segment, seal_record};
+use crate::format::{PackId, PackListing, RecordKind, seal_record};
 use crate::inner::{Inner, create_new};
 use crate::parallel::in_parallel;
 
@@ -51,6 +51,7 @@ pub(crate) fn collect(
     let mut epoch = Epoch::read(inner)?;
     view.judge(&epoch);
     let choice = choose(&view, &marks, &census, &epoch, options)?;
+    inner.drop_lists(|pack| view.objects.contains_key(pack))?;
     let report = CollectReport { plan: choice.plan, points_abandoned, ..CollectReport::default() };
     let mut run = Run { inner, report };
     if !choice.packs.is_empty() {
@@ -190,15 +191,12 @@ impl Run<'_> {
             .collect();
         let affected = affected(view, &leaving);
         // Survivors are published as they are read: an index is larger than what a collector may hold of it.
-        let (mut waiting, mut seen) = (copies, Packs::new());
+        let (mut waiting, mut seen) = (copies, BTreeSet::new());
         for key in affected.iter().filter(|_| !mistake(Mutant::SurvivorsForgotten)) {
-            let packs =
-                self.inner.get_segment(key)?.map(|segment| segment.packs).unwrap_or_default();
-            waiting.extend(
-                packs
-                    .into_iter()
-                    .filter(|one| !leaving.contains(&one.pack) && seen.insert(one.pack)),
-            );
+            let packs = self.packs_of(key)?;
+            waiting.extend(packs.into_iter().filter(|one| {
+                !leaving.contains(&one.pack) && seen.insert((one.pack, self.says(one)))
+            }));
             if !mistake(Mutant::IndexRemovedBeforeReplaced) {
                 waiting = self.publish_full(waiting)?;
             }
@@ -211,6 +209,22 @@ impl Run<'_> {
             self.publish(&rest)?;
         }
         self.delete_segments(&affected)
+    }
+
+    /// What tells two listings of a pack apart, where somebody might contradict another.
+    fn says(&self, listing: &PackListing) -> [u8; 32] {
+        if self.inner.trusts().on() { listing.says() } else { [0; 32] }
+    }
+
+    /// What a segment names, each with what is known of its origin; nothing if it is gone.
+    fn packs_of(&self, key: &str) -> Result<Vec<PackListing>, VaultError> {
+        let Some(segment) = self.inner.get_segment(key)? else { return Ok(Vec::new()) };
+        let voucher = self.inner.voucher_of(key, &segment);
+        let judge = |listing| {
+            let trust = self.inner.trusts().of(&listing, voucher);
+            judged(self.inner, listing, trust)
+        };
+        Ok(segment.packs.into_iter().map(judge).collect())
     }
 
     /// Publishes segments as long as there is enough for a full one; gives what is left.
@@ -236,7 +250,7 @@ impl Run<'_> {
             self.report.run.map_or(Ok(random()?), |run| Ok::<_, VaultError>(run.into_bytes()))?;
         let inner = self.inner;
         let key = format!("{SEGMENTS}{}", Uuid::from_bytes(random()?).simple());
-        let plain = Segment::write(origin, listings);
+        let plain = inner.write_segment(&key, origin, listings)?;
         let sealed = seal_record(&inner.keyring, &inner.vault, RecordKind::Segment, &key, &plain)?;
         create_new(&*inner.bucket, &key, &sealed)
     }

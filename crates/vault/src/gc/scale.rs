@@ -71,6 +71,7 @@ impl Builder<'_> {
             bytes: 12_010_000,
             digest: [0; 32],
             verified: true,
+            vouched: false,
             frames: frames.collect(),
         }
     }
@@ -135,6 +136,8 @@ impl Builder<'_> {
             disks: vec![self.disk(blocks)],
             metadata: SealedMetadata { generation: 1, enc: [0; 32], sealed: Vec::new() },
             previous: None,
+            voucher: None,
+            locked_until_unix_ms: None,
         };
         let (key, record) = (decision_key(point), DecisionRecord::Committed(record));
         let sealed = self.inner.seal_json(RecordKind::Decision, &key, &record).unwrap();

@@ -3,13 +3,16 @@
 //! Identities are kept as their first half: 128 bits of a keyed hash do not meet by chance, and nobody without the key
 //! can make them meet. Whole ones are read from the packs and segments that are rewritten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::epoch::Epoch;
+use super::mutant::{Mutant, mistake};
 use crate::VaultError;
-use crate::format::{Id, PackId, Seal, Segment};
+use crate::format::{Id, PackId, PackListing, Seal, Segment};
 use crate::index::Location;
 use crate::inner::Inner;
+use crate::trust::Trust;
 
 /// Index segments.
 pub(super) const SEGMENTS: &str = "index/";
@@ -39,7 +42,9 @@ pub(super) struct ViewPack {
     pub(super) id: PackId,
     pub(super) kind: Seal,
     pub(super) group: u32,
+    /// A segment says that it was decoded and hashed; counts only as far as `trust` goes, where that matters.
     pub(super) verified: bool,
+    pub(super) trust: Trust,
     pub(super) bytes: u32,
     pub(super) digest: [u8; 32],
     /// Its frames: first and past the last.
@@ -82,6 +87,8 @@ pub(super) struct View {
     order: Vec<u32>,
     /// Where in `order` the identities begin whose first bits are a number; one more for the end.
     starts: Vec<u32>,
+    /// Somebody in this vault is not trusted with everything: copies of different origin do not stand for each other.
+    pub(super) distrust: bool,
     /// Segments with the packs that they name.
     pub(super) segments: BTreeMap<String, Vec<PackId>>,
     /// Packs that the store lists, with size and age.
@@ -91,14 +98,18 @@ pub(super) struct View {
 impl View {
     /// Reads the index and then lists the packs.
     pub(super) fn load(inner: &Inner) -> Result<Self, VaultError> {
+        inner.refresh_trust()?;
         'again: for _ in 0..ATTEMPTS {
-            let mut view = Self::default();
-            let mut known = BTreeSet::new();
+            let distrust = inner.trusts().on();
+            let mut view = Self { distrust, ..Self::default() };
+            let mut known = BTreeMap::new();
             let listed = list(inner)?;
             view.reserve(listed.values().sum());
             for key in listed.into_keys() {
                 let Some(segment) = inner.get_segment(&key)? else { continue 'again };
-                view.add(&mut known, key, segment);
+                let voucher = inner.voucher_of(&key, &segment);
+                let trusts = inner.trusts();
+                view.add(&mut known, key, segment, |listing| trusts.of(listing, voucher));
             }
             for listed in inner.bucket.list("packs/")? {
                 if let Some(pack) = PackId::of_object(&listed.key) {
@@ -124,13 +135,29 @@ impl View {
         self.frame_of.reserve_exact(most);
     }
 
-    fn add(&mut self, known: &mut BTreeSet<PackId>, key: String, segment: Segment) {
+    fn add(
+        &mut self,
+        known: &mut BTreeMap<(PackId, [u8; 32]), u32>,
+        key: String,
+        segment: Segment,
+        trust: impl Fn(&PackListing) -> Trust,
+    ) {
         self.segments.insert(key, segment.packs.iter().map(|listing| listing.pack).collect());
         for listing in segment.packs {
-            if !known.insert(listing.pack) {
-                continue;
-            }
             let number = count(self.packs.len());
+            let trust = trust(&listing);
+            // Listings of one pack that contradict each other are two packs here; at most one of them is right.
+            let says = if self.distrust { listing.says() } else { [0; 32] };
+            match known.entry((listing.pack, says)) {
+                Entry::Occupied(before) => {
+                    let before = &mut self.packs[*before.get() as usize].trust;
+                    *before = (*before).max(trust);
+                    continue;
+                }
+                Entry::Vacant(free) => {
+                    free.insert(number);
+                }
+            }
             let first_frame = count(self.frames.len());
             for frame in &listing.frames {
                 let frame_number = count(self.frames.len());
@@ -150,6 +177,7 @@ impl View {
                 kind: listing.kind,
                 group: listing.group,
                 verified: listing.verified,
+                trust,
                 bytes: listing.bytes,
                 digest: listing.digest,
                 frames: (first_frame, count(self.frames.len())),
@@ -228,6 +256,30 @@ impl View {
         self.order.len()
     }
 
+    /// The copies of one identity in sets of which one copy each must stay: all of them where everybody is trusted. Where
+    /// not, one that everybody may count on stands for all; without, each group has its own, and what nobody vouches for
+    /// stands for nothing but itself.
+    pub(super) fn sets(&self, copies: &[u32], mut visit: impl FnMut(&[u32])) {
+        if !self.distrust || mistake(Mutant::AnyCopyIsAHome) {
+            return visit(copies);
+        }
+        let sound = |position: &&u32| {
+            let pack = self.pack_at(**position);
+            pack.trust == Trust::Everybody && pack.present
+        };
+        let sound: Vec<u32> = copies.iter().filter(sound).copied().collect();
+        if !sound.is_empty() {
+            return visit(&sound);
+        }
+        let mut sets: BTreeMap<(Trust, u32), Vec<u32>> = BTreeMap::new();
+        for position in copies {
+            let trust = self.pack_at(*position).trust;
+            let alone = if trust == Trust::Nobody { *position } else { 0 };
+            sets.entry((trust, alone)).or_default().push(*position);
+        }
+        sets.values().for_each(|set| visit(set));
+    }
+
     /// The number of the frame that a position is in.
     pub(super) fn frame_at(&self, position: u32) -> u32 {
         self.frame_of[position as usize]
@@ -274,7 +326,7 @@ fn count(length: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{Frame, PackListing};
+    use crate::format::Frame;
 
     fn name(number: u64) -> Id {
         Id(*blake3::hash(&number.to_le_bytes()).as_bytes())
@@ -300,10 +352,11 @@ mod tests {
                 bytes: 6_500_000,
                 digest: [0; 32],
                 verified: true,
+                vouched: false,
                 frames: frames.collect(),
             }
         });
-        Segment { origin: [0; 16], packs: packs.collect() }
+        Segment { origin: [0; 16], packs: packs.collect(), voucher: None }
     }
 
     /// Memory decides how large a vault can be collected. `COFFRE_VIEW_BLOCKS=10000000` measures at full size.
@@ -312,12 +365,12 @@ mod tests {
         let wanted =
             std::env::var("COFFRE_VIEW_BLOCKS").map_or(200_000, |text| text.parse().unwrap());
         let mut view = View::default();
-        let mut known = BTreeSet::new();
+        let mut known = BTreeMap::new();
         let segments = u64::div_ceil(wanted, 65_536);
         // As long as they are on the store: 32 bytes for each block, and a little for frames and packs.
         view.reserve(segments * 65_536 * 35);
         for number in 0..segments {
-            view.add(&mut known, format!("index/{number}"), segment(number));
+            view.add(&mut known, format!("index/{number}"), segment(number), |_| Trust::Nobody);
         }
         view.finish();
         let blocks = view.ids.len();

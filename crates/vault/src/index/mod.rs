@@ -4,6 +4,7 @@
 //! three states: usable, condemned (a collector will delete it; readable still, but nothing new may count on it) or
 //! dead (deleted). An identity may be in several packs; the first that is usable counts.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -15,6 +16,7 @@ use table::PlaceTable;
 
 use crate::VaultError;
 use crate::format::{Frame, Id, PackId, PackListing};
+use crate::trust::Trust;
 
 /// Identities are keyed hashes, uniform already: eight bytes of one are its hash.
 #[derive(Default)]
@@ -61,6 +63,12 @@ pub(crate) struct PackFacts {
     pub(crate) dead: bool,
     /// Its object is missing, has another size or was found damaged: what it holds is stored again.
     pub(crate) lost: bool,
+    /// Who is known to have written it.
+    pub(crate) trust: Trust,
+    /// Whether new points of this writer may count on it, as far as trust goes.
+    pub(crate) counts: bool,
+    /// What its listing says, see [`PackListing::says`].
+    pub(crate) says: [u8; 32],
 }
 
 /// The index of a vault.
@@ -68,6 +76,8 @@ pub(crate) struct PackFacts {
 pub(crate) struct Index {
     packs: Vec<PackFacts>,
     numbers: HashMap<PackId, u32>,
+    /// Further listings of packs that say something else than the first: at most one of them is right.
+    contradictions: HashMap<PackId, Vec<u32>>,
     places: PlaceTable,
     /// What collectors will delete, known packs and others.
     condemned: HashSet<PackId>,
@@ -84,15 +94,29 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Takes in a pack and all that is in it. A pack that is known already is left as it is.
+    /// Takes in a pack and all that is in it, with who wrote it and whether new points may count on that. A listing that
+    /// is known already is left as it is, but for more trust.
     ///
     /// # Errors
     /// If the file of a large index cannot be written.
-    pub(crate) fn add(&mut self, listing: &PackListing, indexed: bool) -> Result<(), VaultError> {
-        if let Some(number) = self.numbers.get(&listing.pack) {
-            let facts = &mut self.packs[*number as usize];
-            facts.indexed |= indexed;
-            return Ok(());
+    pub(crate) fn add(
+        &mut self,
+        listing: &PackListing,
+        indexed: bool,
+        (trust, counts): (Trust, bool),
+    ) -> Result<(), VaultError> {
+        let says = listing.says();
+        for number in self.all_of(&listing.pack) {
+            let facts = &mut self.packs[number as usize];
+            if facts.says == says || facts.dead {
+                facts.indexed |= indexed;
+                if indexed {
+                    // What is known of it now: more than before, unless trust has only begun to matter.
+                    facts.counts = counts || facts.counts && trust < facts.trust;
+                    facts.trust = facts.trust.max(trust);
+                }
+                return Ok(());
+            }
         }
         let limit = u64::from(u32::MAX);
         let number = u32::try_from(self.packs.len()).map_err(|_| VaultError::Limit {
@@ -100,7 +124,14 @@ impl Index {
             found: limit + 1,
             limit,
         })?;
-        self.numbers.insert(listing.pack, number);
+        match self.numbers.entry(listing.pack) {
+            Entry::Vacant(free) => {
+                free.insert(number);
+            }
+            Entry::Occupied(_) => {
+                self.contradictions.entry(listing.pack).or_default().push(number);
+            }
+        }
         self.packs.push(PackFacts {
             id: listing.pack,
             bytes: listing.bytes,
@@ -108,6 +139,9 @@ impl Index {
             condemned: self.condemned.contains(&listing.pack),
             dead: false,
             lost: false,
+            trust,
+            counts,
+            says,
         });
         for frame in &listing.frames {
             for (part, id) in (0u8..).zip(&frame.ids) {
@@ -139,7 +173,7 @@ impl Index {
 
     fn stays(&self, place: &Location) -> bool {
         let pack = self.pack(place.pack);
-        pack.indexed && !pack.condemned && !pack.lost
+        pack.indexed && !pack.condemned && !pack.lost && pack.counts
     }
 
     /// All places of an identity in packs that are not deleted.
@@ -165,6 +199,25 @@ impl Index {
             .collect())
     }
 
+    /// Some of the identities, and all packs that are not deleted, in an order that does not depend on the process.
+    #[cfg(coffre_sim)]
+    pub(crate) fn some_names(
+        &self,
+        way: u64,
+        most: usize,
+    ) -> Result<(Vec<Id>, Vec<PackId>), VaultError> {
+        let mut names = BTreeSet::new();
+        let visited = self.places.visit(|id, _| {
+            names.insert(id);
+        });
+        visited.map_err(unusable)?;
+        let start = way as usize % names.len().max(1);
+        let names = names.into_iter().skip(start).take(most).collect();
+        let packs: BTreeSet<PackId> =
+            self.packs.iter().filter(|pack| !pack.dead).map(|pack| pack.id).collect();
+        Ok((names, packs.into_iter().collect()))
+    }
+
     pub(crate) fn pack(&self, number: u32) -> &PackFacts {
         &self.packs[number as usize]
     }
@@ -187,16 +240,23 @@ impl Index {
 
     /// Marks a pack as one that nothing new may count on.
     pub(crate) fn set_lost(&mut self, pack: &PackId) {
-        if let Some(number) = self.numbers.get(pack) {
-            self.packs[*number as usize].lost = true;
+        for number in self.all_of(pack) {
+            self.packs[number as usize].lost = true;
         }
+    }
+
+    /// The numbers of all listings of a pack.
+    fn all_of(&self, pack: &PackId) -> Vec<u32> {
+        let more = self.contradictions.get(pack).into_iter().flatten();
+        self.numbers.get(pack).into_iter().chain(more).copied().collect()
     }
 
     /// Marks these packs deleted, for ever.
     pub(crate) fn add_dead(&mut self, dead: &[PackId]) {
         for pack in dead {
-            if let Some(number) = self.numbers.get(pack) {
-                self.packs[*number as usize].dead = true;
+            let known = self.all_of(pack);
+            if !known.is_empty() {
+                known.into_iter().for_each(|number| self.packs[number as usize].dead = true);
             } else if let Ok(number) = u32::try_from(self.packs.len()) {
                 // A segment that still names it may be read later; the pack must stay dead then.
                 self.numbers.insert(*pack, number);
@@ -207,6 +267,9 @@ impl Index {
                     condemned: false,
                     dead: true,
                     lost: false,
+                    trust: Trust::Nobody,
+                    counts: false,
+                    says: [0; 32],
                 });
             }
         }

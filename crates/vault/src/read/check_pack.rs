@@ -3,7 +3,9 @@
 use super::{Decoder, PackOpener};
 use crate::VaultError;
 use crate::bucket::BucketError;
-use crate::format::{Frame, PackHeader, TRAILER_BYTES, parse_directory, parse_trailer};
+use crate::format::{
+    Frame, PackHeader, PackId, PackListing, TRAILER_BYTES, parse_directory, parse_trailer,
+};
 use crate::inner::{Inner, damaged};
 use crate::write::{content_fits, open_directory};
 
@@ -20,6 +22,8 @@ pub(super) struct PackReport {
     pub(super) collected: bool,
     /// Damaged frames: offset and what.
     pub(super) frames: Vec<(u32, String)>,
+    /// What its listing says, if all of it was found to hold.
+    pub(super) sound: Option<(PackId, [u8; 32])>,
 }
 
 /// Checks the pack of this number. An error is a failure to reach the store; damage is in the report.
@@ -29,10 +33,10 @@ pub(super) fn check_pack(
     decoder: &mut Decoder,
     raw: &mut Vec<u8>,
 ) -> Result<PackReport, VaultError> {
-    let (pack, size) = {
+    let (pack, size, says) = {
         let index = inner.index();
         let facts = index.pack(number);
-        (facts.id, facts.bytes)
+        (facts.id, facts.bytes, facts.says)
     };
     let mut report = PackReport::default();
     let unreadable = |report: PackReport, at: u64, what: &str| {
@@ -66,7 +70,27 @@ pub(super) fn check_pack(
         Err(error) => return Err(error),
     };
     let frames = match check_layout(inner, &header, &bytes) {
-        Ok(frames) => frames,
+        Ok(frames) => {
+            let listing = PackListing {
+                pack,
+                kind: header.kind,
+                group: header.group,
+                bytes: size,
+                digest: [0; 32],
+                verified: false,
+                vouched: false,
+                frames,
+            };
+            if listing.says() != says {
+                return unreadable(
+                    report,
+                    0,
+                    "the index says something else of the pack than its directory",
+                );
+            }
+            report.sound = Some((pack, says));
+            listing.frames
+        }
         Err(VaultError::Damaged { offset, what, .. }) => {
             report.whole = Some((offset, what));
             // The frames can still be told from the index.
@@ -78,6 +102,7 @@ pub(super) fn check_pack(
         report.whole.get_or_insert((0, "a pack of another size than the index says".to_owned()));
     }
     check_frames(inner, &opener, &bytes, &frames, (decoder, raw), &mut report);
+    report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
     Ok(report)
 }
 

@@ -9,10 +9,12 @@ use crate::VaultError;
 use crate::bucket::{BucketError, Object};
 use crate::crypto::{SlotFile, slot_key};
 use crate::format::{
-    ActiveRecord, CommittedRecord, PendingRecord, PreviousPoint, ROOT_KEY, RecordKind, RootFile,
+    ActiveRecord, CommittedRecord, GroupRecord, PackListRecord, PendingRecord, PreviousPoint,
+    ROOT_KEY, RecordKind, RootFile,
 };
 use crate::inner::{Inner, parse_json};
 use crate::points::{Decision, decision_key, point_of};
+use crate::trust::{GROUPS, VERIFIED};
 
 /// Checks them all; gives the live points.
 pub(super) fn check_records(
@@ -177,6 +179,30 @@ fn check_receipts(
     Ok(())
 }
 
+/// Dedup groups and lists of verified packs: what is not sound counts for nothing, and somebody should know.
+fn check_trust(inner: &Inner, findings: &mut Findings) -> Result<(), VaultError> {
+    let unsigned = "the delete key did not sign this";
+    for object in inner.bucket.list(GROUPS)? {
+        match inner.get_json::<GroupRecord>(RecordKind::Group, &object.key) {
+            Ok(Some(record)) if !inner.group_is_sound(&object.key, &record) => {
+                findings.add(&object.key, 0, unsigned, None);
+            }
+            Ok(_) => {}
+            Err(error) => findings.take(error, None)?,
+        }
+    }
+    for object in inner.bucket.list(VERIFIED)? {
+        match inner.get_json::<PackListRecord>(RecordKind::Verified, &object.key) {
+            Ok(Some(record)) if !inner.verified_is_sound(&object.key, &record) => {
+                findings.add(&object.key, 0, unsigned, None);
+            }
+            Ok(_) => {}
+            Err(error) => findings.take(error, None)?,
+        }
+    }
+    Ok(())
+}
+
 /// What writers and collectors leave while they work.
 fn check_work(inner: &Inner, findings: &mut Findings) -> Result<(), VaultError> {
     for object in inner.bucket.list("pending/")? {
@@ -189,6 +215,7 @@ fn check_work(inner: &Inner, findings: &mut Findings) -> Result<(), VaultError> 
             findings.take(error, None)?;
         }
     }
+    check_trust(inner, findings)?;
     for (prefix, kind) in [("gc/condemned/", RecordKind::Condemned), ("gc/done/", RecordKind::Done)]
     {
         for object in inner.bucket.list(prefix)? {

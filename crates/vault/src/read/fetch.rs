@@ -11,6 +11,7 @@ use crate::format::{
 };
 use crate::index::Location;
 use crate::inner::{Bounded, Inner, damaged, lock};
+use crate::trust::Trust;
 
 /// Packs whose keys are kept open; about a kilobyte each.
 const OPENERS_MAX: usize = 4096;
@@ -111,7 +112,8 @@ impl Inner {
             what: "a pack that is too long".to_owned(),
         })?;
         let (kind, group) = (header.kind, header.group);
-        Ok(PackListing { pack, kind, group, bytes, digest: [0; 32], verified: false, frames })
+        let (digest, verified, vouched) = ([0; 32], false, false);
+        Ok(PackListing { pack, kind, group, bytes, digest, verified, vouched, frames })
     }
 
     /// Looks up where something can be read. If the index does not know, it is brought up to date once, and then the
@@ -141,7 +143,7 @@ impl Inner {
         }
         for (pack, size) in self.unindexed_packs()? {
             match self.get_pack_listing(pack, size) {
-                Ok(listing) => self.index_mut().add(&listing, false)?,
+                Ok(listing) => self.index_mut().add(&listing, false, (Trust::Nobody, false))?,
                 // An abandoned or damaged pack that nobody may need; verify reports what is needed.
                 Err(error) if error.is_damage() => {}
                 Err(VaultError::Bucket(
@@ -231,7 +233,8 @@ impl Inner {
             let places = index.places_of(id)?.into_iter();
             places
                 .map(|place| (index.pack(place.pack).id, place))
-                .filter(|(other, _)| *other != pack)
+                // Of one pack there may be a listing that lies, and one that does not.
+                .filter(|(_, other)| *other != place)
                 .collect()
         };
         for (pack, place) in places {

@@ -10,7 +10,7 @@ use crate::format::{
     PACK_FRAMES_MAX, PackHeader, PackId, PackListing, Seal, TRAILER_BYTES, frame_meaning,
     pack_key_info, parse_directory, parse_trailer, write_directory, write_trailer,
 };
-use crate::inner::{Inner, create_new};
+use crate::inner::Inner;
 use crate::read::{Decoder, PackOpener};
 
 /// When a pack of blocks is closed: 12 MiB, so that two workers and two uploads stay within 48 MiB.
@@ -152,6 +152,7 @@ impl Packer {
             bytes: u32::try_from(open.bytes.len()).expect("a pack is below its target"),
             digest: *blake3::hash(&open.bytes).as_bytes(),
             verified: true,
+            vouched: open.header.group != 0,
             frames: open.frames,
         };
         Ok(Some(FinishedPack { listing, bytes: open.bytes }))
@@ -227,7 +228,7 @@ impl OpenPack {
         };
         let header = PackHeader {
             kind,
-            group: 0,
+            group: inner.keyring.group().unwrap_or(0),
             vault: inner.vault,
             pack: PackId(random()?),
             keys: vec![entry],
@@ -235,7 +236,7 @@ impl OpenPack {
         bytes.clear();
         bytes.reserve(if kind == Seal::Data { target } else { 0 });
         header.write(&mut bytes);
-        let opener = PackOpener::of_writer(inner.vault, kind, 0, key);
+        let opener = PackOpener::of_writer(inner.vault, kind, header.group, key);
         let listing_bytes = DIRECTORY_BYTES + TRAILER_BYTES;
         Ok(Self { header, opener, counter: 0, frames: Vec::new(), listing_bytes, bytes })
     }
@@ -322,5 +323,5 @@ pub(crate) fn open_directory(
 
 /// Stores a finished pack.
 pub(crate) fn put_pack(inner: &Inner, pack: &FinishedPack) -> Result<(), VaultError> {
-    create_new(&*inner.bucket, &pack.listing.pack.object(), &pack.bytes)
+    inner.store_pack(pack.listing.pack, &pack.bytes)
 }

@@ -12,8 +12,8 @@ use crate::bucket::Created;
 use crate::crypto::{Capability, hpke_seal, random};
 use crate::format::{
     ActiveRecord, BLOCK, CommittedRecord, DISK_BYTES_MAX, DISKS_MAX, DecisionRecord, DiskRecord,
-    METADATA_BYTES_MAX, NAME_BYTES_MAX, PackId, PendingRecord, PreviousPoint, ReceiptRecord,
-    RecordKind, SealedMetadata,
+    METADATA_BYTES_MAX, NAME_BYTES_MAX, PackId, PendingRecord, PointVoucher, PreviousPoint,
+    ReceiptRecord, RecordKind, SealedMetadata, point_text,
 };
 use crate::gc::{Mutant, mistake};
 use crate::inner::Inner;
@@ -161,6 +161,9 @@ impl PointWriter {
         let record = self.inner.live_point(point)?;
         let record = record
             .ok_or_else(|| unusable(format!("point {point} does not exist or is deleted")))?;
+        if !self.inner.may_build_on(&record) {
+            return Err(unusable(format!("point {point} was written by another dedup group")));
+        }
         let disk = record.disks.iter().find(|disk| disk.key == key);
         let disk = disk.ok_or_else(|| unusable(format!("point {point} has no disk '{key}'")))?;
         if disk.size_bytes > size_bytes {
@@ -170,6 +173,25 @@ impl PointWriter {
             )));
         }
         Ok(BaseTree::new(disk.root, disk.size_bytes))
+    }
+
+    /// Locks what this point needs, in a vault with locks. Gives until when.
+    fn lock(&self) -> Result<Option<i64>, VaultError> {
+        let Some(until) = self.inner.lock_until() else { return Ok(None) };
+        let counted = self.reliance.own.iter().chain(&self.reliance.found).copied().collect();
+        self.inner.lock_point(until, &self.disks, &self.bases, &counted)?;
+        Ok(Some(until.target))
+    }
+
+    /// Our word for this point, where trust matters.
+    fn voucher(&self) -> Result<Option<PointVoucher>, VaultError> {
+        let (inner, spec) = (&*self.inner, &self.spec);
+        if !inner.trusts().on() {
+            return Ok(None);
+        }
+        let text = |group| point_text(&inner.vault, group, spec.id, &spec.name, &self.disks);
+        let vouched = inner.keyring.vouch(text)?;
+        Ok(vouched.map(|(group, signature)| PointVoucher { group, signature }))
     }
 
     /// Makes the point visible, with metadata that only holders of the read key can see (at most 4 MiB as JSON).
@@ -206,6 +228,8 @@ impl PointWriter {
             disks: self.disks.clone(),
             metadata: metadata_sealed,
             previous: previous.map(|(point, digest)| PreviousPoint { point, digest }),
+            voucher: self.voucher()?,
+            locked_until_unix_ms: self.lock()?,
         };
         let decision = inner.seal_json(
             RecordKind::Decision,
@@ -219,11 +243,10 @@ impl PointWriter {
         let digest = *blake3::hash(&decision).as_bytes();
         inner.remember_decision(point, &record, digest);
         // The point is committed. What follows is tidying; the next run or a cleaner does it otherwise.
-        let _ = inner.create_json(
-            RecordKind::Receipt,
-            &receipt_key(point),
-            &ReceiptRecord { point, digest },
-        );
+        let receipt = receipt_key(point);
+        let _ = inner
+            .seal_json(RecordKind::Receipt, &receipt, &ReceiptRecord { point, digest })
+            .map(|sealed| inner.create_kept(&receipt, &sealed));
         let _ = inner.bucket.delete(&pending_key);
         let _ = inner.bucket.delete(&active_key(point));
         Ok(inner.info(&record, metadata))
@@ -280,7 +303,7 @@ impl PointWriter {
 /// Writes the decision. A failure is looked into at once: it may have been applied.
 fn decide(inner: &Inner, point: Uuid, decision: &[u8]) -> Result<(), VaultError> {
     let key = decision_key(point);
-    let created = inner.bucket.create(&key, decision);
+    let created = inner.create_kept(&key, decision);
     if let Ok(Created::New) = created {
         return Ok(());
     }

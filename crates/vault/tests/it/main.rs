@@ -10,6 +10,7 @@ mod faults;
 mod huge;
 mod keys;
 mod killed;
+mod locks;
 mod reading;
 mod round_trip;
 mod samples;
