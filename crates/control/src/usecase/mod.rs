@@ -55,6 +55,7 @@ pub mod simulate_policy;
 pub mod stop_protection;
 pub mod storage_account;
 pub mod vault;
+mod vault_end;
 pub mod vault_time;
 pub mod vm;
 
