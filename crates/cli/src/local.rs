@@ -86,6 +86,7 @@ fn report(format: Format, report: &VerifyReport) -> anyhow::Result<ExitCode> {
             "points": report.points,
             "packs": report.packs,
             "packs_known": report.packs_known,
+            "packs_vouched": report.packs_vouched,
             "blocks": report.blocks,
             "bytes": report.bytes,
             "damage": damage,

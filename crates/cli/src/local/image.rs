@@ -42,9 +42,9 @@ pub(crate) enum ImageVerb {
         /// The image.
         image: PathBuf,
     },
-    /// Writes a recovery point to a new sparse raw file.
+    /// Writes a recovery point to a new sparse raw file, or its disks to files in a new folder.
     ///
-    /// Until it is whole, the file is beside its place, with `.part` behind its name. A restore that
+    /// Until it is whole, a file is beside its place, with `.part` behind its name. A restore that
     /// was stopped goes on with that: run the same command again.
     Restore {
         #[command(flatten)]
@@ -55,9 +55,13 @@ pub(crate) enum ImageVerb {
         /// With `latest`: the newest point of this name.
         #[arg(long)]
         name: Option<String>,
-        /// The file; it must not exist.
+        /// The file; it must not exist. Of a point with several disks: the folder that gets one file
+        /// for each, named as `mount` names them; disks that are there whole are left.
         #[arg(long)]
         to: PathBuf,
+        /// Only this disk of a point with several, to the file.
+        #[arg(long)]
+        disk: Option<String>,
     },
     /// Lists recovery points, oldest first.
     List {
@@ -141,10 +145,10 @@ impl ImageVerb {
             ImageVerb::Backup { store, name, changed, image } => {
                 backup(&store.open()?, &name, changed.as_deref(), &image, format)?;
             }
-            ImageVerb::Restore { store, point, name, to } => {
+            ImageVerb::Restore { store, point, name, to, disk } => {
                 let vault = store.open()?;
                 let point = find(&vault, &point, name.as_deref())?;
-                restore::run(&vault, &point, &to, format)?;
+                restore::run(&vault, &point, disk.as_deref(), &to, format)?;
             }
             ImageVerb::List { store, name } => list(&store.open()?, name.as_deref(), format)?,
             ImageVerb::Verify { store, point, name } => {

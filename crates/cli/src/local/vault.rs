@@ -28,6 +28,11 @@ pub(crate) enum VaultVerb {
         /// File with the passphrase of the new vault; its first line counts.
         #[arg(long, requires = "store")]
         passphrase_file: Option<PathBuf>,
+        /// Lock what each recovery point needs on the store for so many days after it was made, so
+        /// that nobody can delete it sooner, whatever keys they hold; 1 to 3653, for ever the same.
+        /// Refused where the store does not really keep its locks.
+        #[arg(long, requires = "store", value_name = "DAYS")]
+        lock_days: Option<u32>,
         /// Resource group of the service; made when it is not there.
         #[arg(short = 'g', long, required_unless_present = "store")]
         group: Option<String>,
@@ -64,6 +69,10 @@ pub(crate) enum VaultVerb {
         /// Address of the store: file:///folder, s3://bucket/prefix or azblob://container/prefix.
         #[arg(long)]
         store: String,
+        /// Look as well whether it really keeps what is locked. Leaves one object of a few bytes
+        /// there for some minutes, locked.
+        #[arg(long)]
+        locks: bool,
     },
     /// Makes a lost index anew from the packs and says which recovery points can be restored.
     ///
@@ -102,8 +111,9 @@ pub(crate) enum VaultVerb {
 /// Does it.
 pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
     match verb {
-        VaultVerb::Create { store: Some(store), passphrase_file, .. } => {
-            create(&store, &passphrase_file.context("--passphrase-file is missing")?, format)
+        VaultVerb::Create { store: Some(store), passphrase_file, lock_days, .. } => {
+            let passphrase = passphrase_file.context("--passphrase-file is missing")?;
+            create(&store, &passphrase, lock_days, format)
         }
         VaultVerb::Create { store: None, group, name, location, .. } => {
             let (Some(group), Some(name)) = (group, name) else {
@@ -124,7 +134,7 @@ pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
             };
             verify(&store.open()?, scope, format)
         }
-        VaultVerb::Probe { store } => probe(&store, format),
+        VaultVerb::Probe { store, locks } => probe(&store, locks, format),
         VaultVerb::Recover { store } => recover::run(&store.open()?, format),
         VaultVerb::Key(verb) => verb.run(format),
         VaultVerb::Gc { store, dry_run, spare_hours, abandon_hours } => {
@@ -162,10 +172,15 @@ fn verify(vault: &Vault, scope: VerifyScope, format: Format) -> anyhow::Result<E
     super::report(format, &report)
 }
 
-fn probe(store: &str, format: Format) -> anyhow::Result<ExitCode> {
+fn probe(store: &str, locks: bool, format: Format) -> anyhow::Result<ExitCode> {
     let bucket = super::open_store(store)?;
-    let kept = coffre_vault::bucket::probe(&*bucket, uuid::Uuid::new_v4())
+    let mut kept = coffre_vault::bucket::probe(&*bucket, uuid::Uuid::new_v4())
         .context("this store cannot hold a vault")?;
+    if locks {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let more = coffre_vault::bucket::probe_locks(&*bucket, uuid::Uuid::new_v4(), now);
+        kept.extend(more.context("this store cannot hold a vault with locks")?);
+    }
     match format {
         Format::Json => say::data(&json!({ "fit": true, "rules": kept }).to_string())?,
         Format::Table => {
@@ -249,10 +264,19 @@ fn stats(vault: &Vault, format: Format) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn create(store: &str, passphrase: &std::path::Path, format: Format) -> anyhow::Result<ExitCode> {
+fn create(
+    store: &str,
+    passphrase: &std::path::Path,
+    lock_days: Option<u32>,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
     let passphrase = Passphrase::new(super::first_line(passphrase)?);
     let bucket = super::open_store(store)?;
-    let (vault, key) = Vault::create(bucket, &passphrase).context("create the vault")?;
+    let created = match lock_days {
+        Some(days) => Vault::create_locked(bucket, &passphrase, days),
+        None => Vault::create(bucket, &passphrase),
+    };
+    let (vault, key) = created.context("create the vault")?;
     match format {
         Format::Json => {
             say::data(&json!({ "vault": vault.id(), "recovery_key": key.to_string() }).to_string())?

@@ -41,6 +41,9 @@ pub(crate) struct Config {
     pub(crate) staging: Option<PathBuf>,
     /// Folder below which each vault gets its store. Empty: `vaults` in the data folder.
     pub(crate) vaults: Option<PathBuf>,
+    /// Address below which each vault gets its store instead: `s3://bucket/prefix`,
+    /// `azblob://container/prefix` or `file:///folder`.
+    pub(crate) store: Option<String>,
     /// Seconds between two looks at the hypervisors, at least 1.
     pub(crate) discovery_seconds: u64,
     /// Scheduled backups that run or wait at the same time on one hypervisor, 1 to 1000.
@@ -94,6 +97,7 @@ impl Default for Config {
             scratch: None,
             staging: None,
             vaults: None,
+            store: None,
             discovery_seconds: DISCOVERY_SECS_DEFAULT,
             backups_per_hypervisor: 4,
             backups_per_store: 8,
@@ -193,6 +197,15 @@ impl Config {
         if !region_name_is_valid(&self.region) {
             return refuse("region", "must be 1 to 40 lower-case letters and digits");
         }
+        if self.store.is_some() && self.vaults.is_some() {
+            return refuse("store", "give `store` or `vaults`, not both");
+        }
+        let known = |url: &String| {
+            ["s3://", "azblob://", "file:///"].iter().any(|scheme| url.starts_with(scheme))
+        };
+        if self.store.as_ref().is_some_and(|url| !known(url)) {
+            return refuse("store", "must start with s3://, azblob:// or file:///");
+        }
         if let Some(url) = &self.public_url {
             check_public_url(url).map_err(|message| ("public_url".to_owned(), message))?;
         }
@@ -269,6 +282,8 @@ mod tests {
             ("region = \"East US\"", "region"),
             ("public_url = \"http://h\"", "public_url: must start with https://"),
             ("public_url = \"https://h/x\"", "public_url"),
+            ("store = \"ftp://h/x\"", "store: must start with s3://"),
+            ("store = \"s3://b/x\"\nvaults = \"/v\"", "store: give `store` or `vaults`"),
             ("[[hypervisor]]\nname = \"a\"", "hypervisor[0].machines"),
             ("[[hypervisor]]\nname = \"a\"\nmachines = \"/m\"\nqmp = 1", "hypervisor[0]"),
             (

@@ -39,8 +39,14 @@ pub(crate) fn seed(
 ) -> anyhow::Result<bool> {
     let staging = config.staging.clone().unwrap_or_else(|| data.root().join("staging"));
     private_dir(&staging)?;
-    let vaults = config.vaults.clone().unwrap_or_else(|| data.root().join("vaults"));
-    private_dir(&vaults)?;
+    let store_url = match &config.store {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => {
+            let vaults = config.vaults.clone().unwrap_or_else(|| data.root().join("vaults"));
+            private_dir(&vaults)?;
+            format!("file://{}", absolute(&vaults)?)
+        }
+    };
     let done = port::read(db, "first run", |tx| {
         Ok(tx.setting(coffre_control::usecase::settings::FIRST_RUN)?.is_some())
     })?;
@@ -49,7 +55,7 @@ pub(crate) fn seed(
     }
     let secret = obtain_secret(secret_file)?;
     let now = jiff::Timestamp::now();
-    let seed = new_seed(config, &absolute(&staging)?, &absolute(&vaults)?, &secret)?;
+    let seed = new_seed(config, &absolute(&staging)?, store_url, &secret)?;
     port::tx(db, "first run", |tx| first_run(tx, seed, now)).context("seed the database")?;
     Ok(true)
 }
@@ -111,7 +117,12 @@ fn read_secret(path: &Path) -> anyhow::Result<String> {
     Ok(secret.to_owned())
 }
 
-fn new_seed(config: &Config, staging: &str, vaults: &str, secret: &str) -> anyhow::Result<Seed> {
+fn new_seed(
+    config: &Config,
+    staging: &str,
+    store_url: String,
+    secret: &str,
+) -> anyhow::Result<Seed> {
     let subscription = SubscriptionId(Uuid::new_v4());
     let principal = |name: &str, kind| -> anyhow::Result<Principal> {
         Ok(Principal {
@@ -134,7 +145,7 @@ fn new_seed(config: &Config, staging: &str, vaults: &str, secret: &str) -> anyho
             name: config.region.clone(),
             display_name: config.region.clone(),
             paired: None,
-            store_url: format!("file://{vaults}"),
+            store_url,
             etag: 0,
         },
         group: GROUP.to_owned(),

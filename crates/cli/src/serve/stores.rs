@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use coffre_control::model::Vault as VaultRow;
 use coffre_engine::{Class, Failure, Retry};
-use coffre_vault::bucket::{self, Bucket};
+use coffre_vault::bucket::Bucket;
 use coffre_vault::{Passphrase, Unlock, Vault, VaultError};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -113,7 +113,7 @@ fn open_bucket(url: &str) -> Result<Arc<dyn Bucket>, VaultError> {
         // What cannot be made here is told by the store itself in a moment.
         let _ = DirBuilder::new().recursive(true).mode(0o700).create(parent);
     }
-    Ok(bucket::open(url)?)
+    Ok(coffre_buckets::open(url)?)
 }
 
 fn holds_something(bucket: &dyn Bucket) -> Result<bool, VaultError> {

@@ -221,7 +221,7 @@ impl PointFs {
 }
 
 /// The name of a disk as that of a file; a name that could mean something else becomes a number.
-fn file_name(key: &str, number: usize) -> String {
+pub(super) fn file_name(key: &str, number: usize) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=64).contains(&key.len()) && !key.starts_with('.') && key.chars().all(plain) {
         format!("{key}.raw")

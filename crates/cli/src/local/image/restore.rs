@@ -1,33 +1,87 @@
 //! `coffre image restore`: into a file beside its place, moved there when it is whole. One that was
 //! stopped is gone on with: what the unfinished file holds is compared with the map, not believed.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use coffre_fabric::image::part_path;
-use coffre_vault::{BlockReader, BlockSink, BlockWriter, PointInfo, Vault};
+use coffre_vault::{BlockReader, BlockSink, BlockWriter, DiskInfo, PointInfo, Vault};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::mount::file_name;
 use crate::local::file::FileSource;
 use crate::local::meter::Meter;
 use crate::say::{self, Format};
 
-/// Restores the disk of a point.
+/// Restores one disk of a point to a file, or all of several to files of a folder.
 pub(super) fn run(
     vault: &Vault,
     point: &PointInfo,
+    only: Option<&str>,
     to: &Path,
     format: Format,
 ) -> anyhow::Result<()> {
-    let disk = match &point.disks[..] {
-        [disk] => disk,
-        [] => bail!("the recovery point {} has no disk", point.id),
-        _ => bail!("the recovery point {} has several disks; restore it by the service", point.id),
+    let disk = match (&point.disks[..], only) {
+        ([], _) => bail!("the recovery point {} has no disk", point.id),
+        (disks, Some(key)) => disks.iter().find(|disk| disk.key == key).with_context(|| {
+            let known: Vec<&str> = disks.iter().map(|disk| disk.key.as_str()).collect();
+            format!("the recovery point {} has the disks {}", point.id, known.join(", "))
+        })?,
+        ([disk], None) => disk,
+        (disks, None) => return all(vault, point, disks, to, format),
     };
+    let result = one(vault, point, disk, to, format)?;
+    if format == Format::Json {
+        say::data(&result.to_string())?;
+    }
+    Ok(())
+}
+
+/// Each disk to a file of a folder. One that is there was made whole by an attempt before.
+fn all(
+    vault: &Vault,
+    point: &PointInfo,
+    disks: &[DiskInfo],
+    to: &Path,
+    format: Format,
+) -> anyhow::Result<()> {
+    match DirBuilder::new().mode(0o700).create(to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && to.is_dir() => {}
+        other => other.with_context(|| format!("make the folder {}", to.display()))?,
+    }
+    let mut results = Vec::new();
+    let mut names = BTreeSet::new();
+    for (number, disk) in disks.iter().enumerate() {
+        let mut name = file_name(&disk.key, number);
+        if !names.insert(name.clone()) {
+            name = format!("disk-{number}.raw");
+            names.insert(name.clone());
+        }
+        let target = to.join(&name);
+        if target.exists() {
+            say::note(&format!("{} is there already", target.display()));
+            continue;
+        }
+        results.push(one(vault, point, disk, &target, format)?);
+    }
+    if format == Format::Json {
+        say::data(&json!({ "point": point.id, "disks": results }).to_string())?;
+    }
+    Ok(())
+}
+
+fn one(
+    vault: &Vault,
+    point: &PointInfo,
+    disk: &DiskInfo,
+    to: &Path,
+    format: Format,
+) -> anyhow::Result<Value> {
     let part = Part::open(to, disk.size_bytes)?;
     if part.holds_data && format == Format::Table {
         say::note(&format!("going on with {}", part.path.display()));
@@ -40,25 +94,23 @@ pub(super) fn run(
         format!("restore disk {disk} of recovery point {} (it can go on from {part})", point.id)
     })?;
     part.finish()?;
-    match format {
-        Format::Json => say::data(
-            &json!({
-                "point": point.id,
-                "read_bytes": stats.read_bytes,
-                "written_bytes": stats.written_bytes,
-                "blocks_kept": stats.blocks_kept,
-                "size_bytes": disk.size_bytes,
-            })
-            .to_string(),
-        )?,
-        Format::Table => say::note(&format!(
+    if format == Format::Table {
+        say::note(&format!(
             "wrote {} of {} to {}",
             say::bytes(stats.written_bytes),
             say::bytes(disk.size_bytes),
             to.display()
-        )),
+        ));
     }
-    Ok(())
+    Ok(json!({
+        "point": point.id,
+        "disk": disk.key,
+        "file": to,
+        "read_bytes": stats.read_bytes,
+        "written_bytes": stats.written_bytes,
+        "blocks_kept": stats.blocks_kept,
+        "size_bytes": disk.size_bytes,
+    }))
 }
 
 /// The unfinished file. It stays when a restore fails or is stopped: the next one goes on with it.

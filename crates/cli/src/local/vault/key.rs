@@ -30,6 +30,11 @@ pub(crate) enum KeyVerb {
         /// File with the new passphrase; its first line counts.
         #[arg(long)]
         new_passphrase_file: PathBuf,
+        /// For a key that may put and neither delete nor administer: its dedup group, as another
+        /// such key was given. Hosts of one group count on each other's blocks; others only after
+        /// `coffre vault verify` has read them. Without it: a group of its own.
+        #[arg(long)]
+        group: Option<u32>,
     },
     /// Removes a key. Who copied the store while it was there can still use it: see `rotate`.
     Remove {
@@ -96,11 +101,22 @@ impl KeyVerb {
     pub(crate) fn run(self, format: Format) -> anyhow::Result<ExitCode> {
         match self {
             Self::List { store } => list(&store.open()?, format)?,
-            Self::Add { store, allow, new_passphrase_file } => {
+            Self::Add { store, allow, new_passphrase_file, group } => {
                 let unlock = Unlock::Passphrase(passphrase(&new_passphrase_file)?);
                 let allowed: Vec<_> = allow.into_iter().map(Allow::capability).collect();
-                let key = store.open()?.add_key(&unlock, &allowed).context("add the key")?;
-                made(format, key)?;
+                let added = store.open()?.add_key_in_group(&unlock, &allowed, group);
+                let (key, group) = added.context("add the key")?;
+                match (format, group) {
+                    (Format::Json, Some(group)) => {
+                        say::data(&json!({ "key": key, "group": group }).to_string())?;
+                    }
+                    (_, group) => {
+                        made(format, key)?;
+                        if let Some(group) = group {
+                            say::note(&format!("its dedup group is {group}"));
+                        }
+                    }
+                }
             }
             Self::Remove { store, key } => {
                 store.open()?.remove_key(key).context("remove the key")?;
