@@ -97,3 +97,11 @@ async fn what_ended_is_counted_until_it_was_seen() {
     french.language = "fr";
     french.get("/portal/notifications/bell").await.has("Avis : 1 nouveau");
 }
+
+#[tokio::test]
+async fn a_machine_with_the_extension_has_the_commands_for_it_and_its_log() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let page = browser.get(&format!("/portal/vms/{}", world.vm(WEB).id)).await;
+    page.has("az vm extension list").has("/extensions/VMSnapshotLinux/logs?");
+}
