@@ -8,12 +8,13 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use coffre_control::id::{VaultId, VmId};
-use coffre_control::model::{Vault, Vm};
-use coffre_control::port::{Order, Search};
+use coffre_control::model::{Region, Vault, Vm};
+use coffre_control::port::{Order, Search, Tx};
 use coffre_control::usecase::{
-    EnableProtection, backup_now, enable_protection, get_vault_by_id, list_policies, vm_choices,
+    EnableProtection, PolicyView, VmChoice, backup_now, enable_protection, get_vault_by_id,
+    list_policies, vm_choices,
 };
-use coffre_control::{Action, ErrorCode, Refusal};
+use coffre_control::{Action, Cx, ErrorCode, Refusal};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -122,6 +123,47 @@ pub(crate) async fn enable(
     }
 }
 
+/// What the form shows: a page of the machines, who protects them already, and the policies.
+struct Read {
+    vault: Vault,
+    policies: Vec<PolicyView>,
+    choices: Vec<VmChoice>,
+    count: u64,
+    /// By machine, the vault that protects it.
+    protected: BTreeMap<VmId, VaultId>,
+    others: Vec<Vault>,
+    regions: Vec<Region>,
+}
+
+fn read(
+    tx: &mut dyn Tx,
+    cx: &Cx<'_>,
+    id: VaultId,
+    find: String,
+    number: &str,
+) -> Result<Read, Refusal> {
+    let vault = get_vault_by_id(tx, cx, id)?;
+    let policies = list_policies(tx, cx, id)?;
+    let search = Search {
+        subscription: Some(vault.subscription),
+        find,
+        order: Order::Group,
+        limit: PAGE_ROWS as u32,
+        ..Search::default()
+    };
+    let count = tx.count_vms(&search)?;
+    let vms = tx.search_vms(&Search { skip: skipped(number, count), ..search })?;
+    let mut protected = BTreeMap::new();
+    for vm in &vms {
+        if let Some(item) = tx.item_of_vm(vm.id)? {
+            protected.insert(vm.id, item.vault);
+        }
+    }
+    let others = vaults_of(tx, protected.values().copied())?;
+    let choices = vm_choices(tx, cx, &vault, vms)?;
+    Ok(Read { vault, policies, choices, count, protected, others, regions: tx.regions()? })
+}
+
 async fn page(
     app: &App,
     view: &View,
@@ -131,29 +173,9 @@ async fn page(
 ) -> Answer {
     let field = |name| first(&fields, name).trim().to_owned();
     let (find, number) = (field("find"), field("page"));
-    let read = app.look("portal_vault_protect", view.caller(), move |tx, cx| {
-        let vault = get_vault_by_id(tx, cx, id)?;
-        let policies = list_policies(tx, cx, id)?;
-        let search = Search {
-            subscription: Some(vault.subscription),
-            find,
-            order: Order::Group,
-            limit: PAGE_ROWS as u32,
-            ..Search::default()
-        };
-        let count = tx.count_vms(&search)?;
-        let vms = tx.search_vms(&Search { skip: skipped(&number, count), ..search })?;
-        let mut protected = BTreeMap::new();
-        for vm in &vms {
-            if let Some(item) = tx.item_of_vm(vm.id)? {
-                protected.insert(vm.id, item.vault);
-            }
-        }
-        let others = vaults_of(tx, protected.values().copied())?;
-        let choices = vm_choices(tx, cx, &vault, vms)?;
-        Ok((vault, policies, choices, count, protected, others, tx.regions()?))
-    });
-    let (vault, policies, choices, count, protected, others, regions) = read.await?;
+    let asked = app
+        .look("portal_vault_protect", view.caller(), move |tx, cx| read(tx, cx, id, find, &number));
+    let Read { vault, policies, choices, count, protected, others, regions } = asked.await?;
     let words = |vm: &Vm| {
         let other = protected.get(&vm.id);
         let other = other.and_then(|id| others.iter().find(|vault| vault.id == *id));
