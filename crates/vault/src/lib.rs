@@ -30,6 +30,8 @@ mod gc;
 
 mod inner;
 
+mod bounded;
+
 mod parallel;
 
 mod index;

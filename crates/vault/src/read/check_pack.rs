@@ -71,16 +71,7 @@ pub(super) fn check_pack(
     };
     let frames = match check_layout(inner, &header, &bytes) {
         Ok(frames) => {
-            let listing = PackListing {
-                pack,
-                kind: header.kind,
-                group: header.group,
-                bytes: size,
-                digest: [0; 32],
-                verified: false,
-                vouched: false,
-                frames,
-            };
+            let listing = listing_of(&header, size, frames);
             if listing.says() != says {
                 return unreadable(
                     report,
@@ -104,6 +95,13 @@ pub(super) fn check_pack(
     check_frames(inner, &opener, &bytes, &frames, (decoder, raw), &mut report);
     report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
     Ok(report)
+}
+
+/// What a segment should say of this pack.
+fn listing_of(header: &PackHeader, bytes: u32, frames: Vec<Frame>) -> PackListing {
+    let PackHeader { pack, kind, group, .. } = *header;
+    let (digest, verified, vouched) = ([0; 32], false, false);
+    PackListing { pack, kind, group, bytes, digest, verified, vouched, frames }
 }
 
 /// Decodes every frame and compares the identities.

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::BaseTree;
 use super::diff::TreeDiff;
 use super::frames::{BlockFetcher, Wanted};
+use crate::bounded::Bounded;
 use crate::crypto::Capability;
 use crate::format::{BLOCK, BLOCK_BYTES, Id, LEAF_BYTES, Node};
-use crate::inner::{Bounded, Inner, lock};
+use crate::inner::{Inner, lock};
 use crate::{Extent, VaultError};
 
 /// Decoded blocks that a reader keeps: 32 MiB.

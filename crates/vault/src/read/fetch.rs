@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use super::{Decoder, PackOpener};
 use crate::VaultError;
+use crate::bounded::Bounded;
 use crate::bucket::BucketError;
 use crate::format::{
     Id, Node, PACK_HEADER_BYTES_MAX, PackHeader, PackId, PackListing, TRAILER_BYTES,
     parse_directory, parse_trailer,
 };
 use crate::index::Location;
-use crate::inner::{Bounded, Inner, damaged, lock};
+use crate::inner::{Inner, damaged, lock};
 use crate::trust::Trust;
 
 /// Packs whose keys are kept open; about a kilobyte each.
