@@ -351,3 +351,5 @@ said-guard-unreadable = Resource guard '{ $name }' cannot be read: { $why }.
 said-guard-name = The name '{ $name }' breaks the rules: 1 to 80 letters, digits, hyphens, underscores and periods.
 said-do-guard = create resource guards
 said-do-approve = approve what a resource guard protects
+said-deployment-running-still = The deployment '{ $name }' is still running. Wait for its end, or cancel it.
+said-deployment-over = The deployment '{ $name }' has ended and can no longer be cancelled.

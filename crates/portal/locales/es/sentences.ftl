@@ -350,3 +350,5 @@ said-guard-unreadable = La protección de recursos '{ $name }' no se puede leer:
 said-guard-name = El nombre '{ $name }' incumple las reglas: de 1 a 80 letras, cifras, guiones, guiones bajos y puntos.
 said-do-guard = crear protecciones de recursos
 said-do-approve = aprobar lo que cuida una protección de recursos
+said-deployment-running-still = La implementación '{ $name }' sigue en curso. Espere a que termine o cancélela.
+said-deployment-over = La implementación '{ $name }' ha terminado y ya no se puede cancelar.

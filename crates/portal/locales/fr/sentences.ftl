@@ -350,3 +350,5 @@ said-guard-unreadable = La garde de ressources « { $name } » ne peut pas être
 said-guard-name = Le nom « { $name } » ne respecte pas les règles : de 1 à 80 lettres, chiffres, traits d’union, traits de soulignement et points.
 said-do-guard = créer des gardes de ressources
 said-do-approve = approuver ce qu’une garde de ressources protège
+said-deployment-running-still = Le déploiement « { $name } » est encore en cours. Attendez sa fin, ou annulez-le.
+said-deployment-over = Le déploiement « { $name } » est terminé et ne peut plus être annulé.
