@@ -38,6 +38,34 @@ pub(crate) fn find_or_install(places: &Places) -> anyhow::Result<PathBuf> {
     Ok(az)
 }
 
+/// Clients that the tests of the API drive besides `az`, each in the release that the tests were written against.
+const CLIENTS: &[&str] = &[
+    "azure-identity==1.27.0",
+    "azure-mgmt-compute==39.0.0",
+    "azure-mgmt-recoveryservices==4.3.0",
+    "azure-mgmt-recoveryservicesbackup==11.2.0",
+    "azure-mgmt-resource==26.0.0",
+    "azure-mgmt-resource-deployments==2.0.0",
+    "schemathesis==4.32.5",
+];
+
+/// The folder of the Azure SDK for Python and of schemathesis, installed into `target/clients` when they are missing.
+pub(crate) fn clients(places: &Places) -> anyhow::Result<PathBuf> {
+    let folder = places.root.join("target/clients");
+    let mark = folder.join("installed");
+    let wanted = CLIENTS.join("\n");
+    if std::fs::read_to_string(&mark).is_ok_and(|it| it == wanted) {
+        return Ok(folder);
+    }
+    println!("    installing {} from PyPI into {}", CLIENTS.join(", "), folder.display());
+    make_venv(&folder)?;
+    let flags = ["install", "--quiet", "--disable-pip-version-check"];
+    call(Command::new(folder.join("bin/pip")).args(flags).args(CLIENTS))
+        .context("install the Python clients")?;
+    std::fs::write(mark, wanted).context("note what was installed")?;
+    Ok(folder)
+}
+
 /// A virtual environment of Python in a folder, in place of one that is there.
 pub(crate) fn make_venv(folder: &Path) -> anyhow::Result<()> {
     let venv =

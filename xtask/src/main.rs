@@ -38,7 +38,7 @@ Usage: cargo xtask COMMAND
             --keep         take what led somewhere new into the repository, where tests replay it
   guests    build the test guests (arguments go to guests/build.sh)
   setup     install the Debian packages that the above need, and emulators of object stores
-            --az           and the Azure command line
+            --az           and the Azure command line, its SDK for Python, and schemathesis
 ";
 
 fn main() -> ExitCode {
@@ -68,6 +68,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             setup::everything(&places)?;
             if flags.has("--az") {
                 println!("az: {}", az::find_or_install(&places)?.display());
+                println!("clients: {}", az::clients(&places)?.display());
             }
             Ok(())
         }

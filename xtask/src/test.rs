@@ -67,9 +67,10 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     })?;
     if !journeys.is_empty() {
         let az = steps.run("Azure command line", || az::find_or_install(places))?;
+        let clients = steps.run("clients of the API", || az::clients(places))?;
         steps.run("journeys", || {
             let mut cargo = tests(places);
-            cargo.env("COFFRE_AZ", &az);
+            cargo.env("COFFRE_AZ", &az).env("COFFRE_CLIENTS", &clients);
             for name in &journeys {
                 cargo.args(["--test", name]);
             }

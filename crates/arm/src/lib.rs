@@ -27,6 +27,11 @@ mod state;
 mod template;
 pub mod token;
 
+/// What the fuzzer calls.
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/entries.rs"]
+pub mod fuzz_entries;
+
 pub use deployments::Deployments;
 pub use openapi::openapi;
 pub use route::{Permission, RouteInfo, routes};

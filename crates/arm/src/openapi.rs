@@ -109,7 +109,14 @@ fn responses(route: &RouteInfo, open: bool) -> Value {
     if route.method == axum::http::Method::HEAD {
         return json!({ "2XX": named("Nothing"), "4XX": named("Nothing") });
     }
-    json!({ "2XX": named("Done"), "4XX": named(if open { "SignInRefused" } else { "Refused" }) })
+    let refused = named(if open { "SignInRefused" } else { "Refused" });
+    let mut all = json!({ "2XX": named("Done"), "4XX": refused });
+    if !open {
+        // Operations that run, and deletions, answer without a body.
+        all["202"] = named("Nothing");
+        all["204"] = named("Nothing");
+    }
+    all
 }
 
 /// Answers that many operations share.

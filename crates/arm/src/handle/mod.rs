@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod deployment;
 pub(crate) mod device;
 pub(crate) mod discovery;
+pub(crate) mod files;
 pub(crate) mod generic;
 pub(crate) mod group;
 pub(crate) mod item;

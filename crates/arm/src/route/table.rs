@@ -6,8 +6,8 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, device, discovery, generic, group, item, job, life, oauth, operation, point, policy,
-    protection, resource_guard, restore, storage, tenancy, vault, vault_config, vm,
+    audit, device, discovery, files, generic, group, item, job, life, oauth, operation, point,
+    policy, protection, resource_guard, restore, storage, tenancy, vault, vault_config, vm,
 };
 
 macro_rules! vm {
@@ -266,6 +266,21 @@ pub(crate) static ROUTES: &[Route] = &[
     post(item!("/recoveryPoints/{point}/undelete"), Action::Undelete, life::undelete_point),
     get(item!("/nextRun"), life::next_run),
     post(item!("/recoveryPoints/{point}/restore"), Action::Restore, restore::start),
+    post(
+        item!("/recoveryPoints/{point}/provisionInstantItemRecovery"),
+        Action::Restore,
+        files::provision,
+    ),
+    post(
+        item!("/recoveryPoints/{point}/listInstantItemRecoveryOperationResult"),
+        Action::Restore,
+        files::result,
+    ),
+    post(
+        item!("/recoveryPoints/{point}/revokeInstantItemRecovery"),
+        Action::Restore,
+        files::revoke,
+    ),
     // Jobs and operations.
     get(vault!("/backupJobs"), job::list),
     get(vault!("/backupJobs/{job}"), job::show),

@@ -14,11 +14,13 @@ pub(crate) fn az_of(world: &World) -> anyhow::Result<Az> {
     let program = std::env::var_os("COFFRE_AZ")
         .context("COFFRE_AZ must name the az command (cargo xtask setup --az installs it)")?;
     let az = Az::new(&PathBuf::from(program), &world.path("az"), &world.service.info()?.ca)?;
+    // Each of these is a process of its own, as people start it; the rest shares one.
     az.sign_in(&world.service)?;
-    Ok(az)
+    az.in_one_process()
 }
 
-fn names(list: &Value) -> Vec<&str> {
+/// Names of the resources in a list.
+pub(crate) fn names(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(|it| it["name"].as_str()).collect()
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod az;
+mod az_life;
 mod browser;
 mod crash;
 mod extension;
@@ -16,4 +17,5 @@ mod point;
 mod portal;
 mod postgres;
 mod refusals;
+mod sdk;
 mod world;

@@ -28,6 +28,7 @@ pub mod delete_point;
 pub mod deployment;
 pub mod enable_protection;
 pub mod expiry;
+pub mod files;
 mod find;
 pub mod first_run;
 pub mod get_subscription;
@@ -79,6 +80,7 @@ pub use deployment::{
 };
 pub use enable_protection::{EnableProtection, enable_protection};
 pub use expiry::{ExpiryTime, ToRemove, due_items, forget_points, mark_expired};
+pub use files::{open_files, see_files};
 pub use first_run::{Seed, first_run};
 pub use get_subscription::{get_subscription, list_regions, list_subscriptions};
 pub use group::{PutGroup, delete_group, get_group, list_groups, put_group};

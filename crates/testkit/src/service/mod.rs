@@ -4,6 +4,7 @@
 //! processes, files that the documentation names, and the commands.
 
 mod az;
+mod az_shell;
 mod commands;
 mod hosted;
 mod verbs;

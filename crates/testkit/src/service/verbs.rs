@@ -63,27 +63,28 @@ impl Verbs {
 }
 
 /// Runs a command that prints JSON or nothing.
-pub(super) fn run_json(command: Command, words: &str) -> anyhow::Result<Value> {
-    let text = run_text(command, words)?;
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_str(&text).with_context(|| format!("`{words}` printed no JSON: {text}"))
+fn run_json(command: Command, words: &str) -> anyhow::Result<Value> {
+    as_json(&run_text(command, words)?, words)
 }
 
-/// Runs a command; what it prints.
+/// Runs a command; what it printed.
 pub(super) fn run_text(mut command: Command, words: &str) -> anyhow::Result<String> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("start `{words}`"))?;
-    if !output.status.success() {
-        return Err(Refused {
-            command: words.to_owned(),
-            status: output.status.code().unwrap_or(-1),
-            text: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-        .into());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{words}` printed no text"))
+    let status = output.status.code().unwrap_or(-1);
+    Err(Refused { command: words.to_owned(), status, text: text(&output.stderr) }.into())
+}
+
+/// JSON that a command printed; null when it printed nothing.
+pub(super) fn as_json(text: &str, words: &str) -> anyhow::Result<Value> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text).with_context(|| format!("`{words}` printed no JSON: {text}"))
 }
 
 impl Commands for Verbs {
