@@ -49,7 +49,8 @@ macro_rules! picture {
 }
 
 /// Language, state, and the picture of a screen. The browser test takes them when
-/// `COFFRE_GUIDE_PICTURES` names this folder.
+/// `COFFRE_GUIDE_PICTURES` names this folder, and fails when the words of a screen are no more
+/// those of its picture (`labels.json`).
 const PICTURES: &[(&str, &str, &[u8])] = &[
     picture!("en", "vm-menu-enable-backup"),
     picture!("en", "backup-item-view-update"),

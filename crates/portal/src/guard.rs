@@ -16,7 +16,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use coffre_control::port::read;
 use coffre_control::usecase::caller_of;
 use coffre_control::{Action, ErrorCode, Refusal};
@@ -111,7 +111,7 @@ async fn admit(app: &App, view: &View, path: &str, request: Request) -> Result<R
     let open = matches!(path, "/portal/sign-in" | "/portal/preferences");
     if view.caller.is_none() && !open {
         if request.headers().contains_key(FRAGMENT) {
-            return Err(StatusCode::UNAUTHORIZED.into_response());
+            return Err((StatusCode::UNAUTHORIZED, Html("")).into_response());
         }
         // A form that was sent is lost with the session; its page is not.
         let next = if *request.method() == Method::POST { "/portal/" } else { &view.here };

@@ -7,6 +7,8 @@ import { join } from "node:path";
 
 // Several times what a step takes on a busy machine.
 const PATIENCE_MS = 60_000;
+// No page has so many stops of the tabulator.
+const STEPS_MAX = 200;
 
 export class Chromium {
   #process;
@@ -182,13 +184,53 @@ export class Tab {
     await this.#loads(() => this.click(selector));
   }
 
+  // The same by the keyboard.
+  async enter(selector) {
+    await this.reach(selector);
+    await this.#loads(() => this.key("Enter"));
+  }
+
   // A key of the keyboard.
   async key(key) {
-    const text = key === "Enter" ? "\r" : undefined;
+    const text = { Enter: "\r", " ": " " }[key];
     for (const type of ["keyDown", "keyUp"]) {
-      const code = { Tab: 9, Enter: 13 }[key];
-      await this.call("Input.dispatchKeyEvent", { type, key, code: key, windowsVirtualKeyCode: code, text });
+      const [code, known] = { Tab: ["Tab", 9], Enter: ["Enter", 13], " ": ["Space", 32], ArrowDown: ["ArrowDown", 40], Escape: ["Escape", 27] }[key];
+      await this.call("Input.dispatchKeyEvent", { type, key, code, windowsVirtualKeyCode: known, text });
     }
+  }
+
+  // Goes on with the tabulator until the element has the focus, as somebody without a mouse does. A
+  // radio button is reached with the arrows of its group, which choose it.
+  async reach(selector) {
+    const at = (what) => this.run(`document.activeElement.matches(${JSON.stringify(what)})`);
+    const group = await this.run(`(() => {
+      const element = document.querySelector(${JSON.stringify(selector)});
+      if (!element) throw new Error("nothing like " + ${JSON.stringify(selector)} + " in " + document.title);
+      return element.type === "radio" ? element.name : "";
+    })()`);
+    const goal = group ? `input[name="${group}"]` : selector;
+    for (let steps = 0; !(await at(goal)); steps += 1) {
+      if (steps > STEPS_MAX) throw new Error(`${selector} cannot be reached with the keyboard`);
+      await this.key("Tab");
+    }
+    for (let steps = 0; !(await at(selector)); steps += 1) {
+      if (steps > STEPS_MAX) throw new Error(`${selector} cannot be chosen with the arrows`);
+      await this.key("ArrowDown");
+    }
+    const seen = await this.run(`(() => {
+      const box = document.activeElement.getBoundingClientRect();
+      const style = getComputedStyle(document.activeElement);
+      const beside = document.activeElement.nextElementSibling;
+      const ring = (it) => it && getComputedStyle(it).outlineStyle !== "none";
+      return box.bottom > 0 && box.top < innerHeight && (ring(document.activeElement) || ring(beside) || style.boxShadow !== "none");
+    })()`);
+    if (!seen) throw new Error(`${selector} has the focus and nobody sees it`);
+  }
+
+  // Types into a field that has the focus, in the place of what is there.
+  async type(text) {
+    await this.run("document.activeElement.select()");
+    await this.call("Input.insertText", { text });
   }
 
   async fill(selector, text) {

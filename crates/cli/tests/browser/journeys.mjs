@@ -1,14 +1,17 @@
 // Two journeys, a restore and an undelete, in three languages, as people do them with a mouse and a keyboard.
 //
 // One argument: JSON with `url`, `name`, `secret`, `machines` (three names for each language), `pictures` (a folder), `axe`
-// (the checker's file) and `guide` (a folder for the pictures of the guides; none = take none). Ends with 1 and the reason when anything is not as it should be.
+// (the checker's file), `labels` (the words of the pictures in the guides) and `guide` (a folder for those pictures; none = take
+// none, and compare). Ends with 1 and the reason when anything is not as it should be.
 
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chromium } from "./chromium.mjs";
 
 const wishes = JSON.parse(process.argv[2]);
 const axe = readFileSync(wishes.axe, "utf8");
+// The screens of the first article: state, address, what it shows. Each must have a picture.
+const STATES = JSON.parse(readFileSync(new URL("states.json", import.meta.url), "utf8"));
 const host = new URL(wishes.url).host;
 
 // What a page has to say; the rest of its words are checked by other tests.
@@ -23,6 +26,10 @@ const LOOKS = {
   es: { width: 1280, height: 800, dark: true },
   fr: { width: 1600, height: 900, dark: false },
 };
+// Words of the screens in the guides, as they were when the pictures were taken.
+const labels = {};
+// Who has no mouse.
+const BY_KEYBOARD = "fr";
 const GUIDE = new Set(["vm-menu-enable-backup", "backup-item-view-update", "vm-validated-click-enable",
   "backup-policy-weekly", "context-menu"]);
 const PHONE = { width: 390, height: 844 };
@@ -35,7 +42,8 @@ function must(holds, what) {
 // A person with a browser: what they see is kept as pictures and asked by axe.
 class Person {
   constructor(tab, language) {
-    Object.assign(this, { tab, language, words: WORDS[language], found: [], pages: 0 });
+    Object.assign(this, { tab, language, words: WORDS[language], found: [], pages: 0, seen: new Map() });
+    this.by_keyboard = language === BY_KEYBOARD;
     this.folder = join(wishes.pictures, language);
     mkdirSync(this.folder, { recursive: true });
   }
@@ -44,15 +52,51 @@ class Person {
     return this.tab.go(wishes.url + path);
   }
 
+  // Leads to another page: a link or a button.
+  follow(selector) {
+    return this.by_keyboard ? this.tab.enter(selector) : this.tab.follow(selector);
+  }
+
+  // Does something on the page: a button that leads nowhere.
+  async press(selector) {
+    if (!this.by_keyboard) return this.tab.click(selector);
+    await this.tab.reach(selector);
+    await this.tab.key("Enter");
+  }
+
+  // Chooses a tick, a radio button or a menu.
+  async choose(selector) {
+    if (!this.by_keyboard) return this.tab.run(`document.querySelector(${JSON.stringify(selector)}).click()`);
+    await this.tab.reach(selector);
+    const chosen = await this.tab.run(`document.activeElement.type === "radio"`);
+    if (!chosen) await this.tab.key(" ");
+  }
+
+  async fill(selector, text) {
+    if (!this.by_keyboard) return this.tab.fill(selector, text);
+    await this.tab.reach(selector);
+    await this.tab.type(text);
+  }
+
   async see(...states) {
-    for (const state of states) await this.tab.picture(join(this.folder, `${state}.png`));
+    const address = await this.tab.run("location.pathname + location.search");
+    for (const state of states) {
+      await this.tab.picture(join(this.folder, `${state}.png`));
+      const known = STATES.find((it) => it.state === state);
+      must(!known || is_at(known.at, address), `${state} was seen at ${address}, not at ${known?.at}`);
+      this.seen.set(state, address);
+    }
     for (const state of states.filter((it) => GUIDE.has(it))) await this.for_guide(state);
     await this.ask_axe(states[0]);
   }
 
-  // Pictures of the guides are all of one look.
+  // Pictures of the guides are all of one look. A picture is old when its screen has other words now.
   async for_guide(state) {
+    const words = await this.tab.run(`[...document.querySelectorAll("main :is(h2, th, dt, legend, button, summary, .button)")]
+      .map((it) => it.innerText.trim().replaceAll(/\\s+/g, " ")).filter((it) => it !== "")`);
+    labels[`${this.language}-${state}`] = [...new Set(words)].sort();
     if (!wishes.guide) return;
+    write_labels();
     const { dark, width, height } = this.tab;
     await this.tab.look({ dark: false, width: 1280, height: 800 });
     await this.tab.picture(join(wishes.guide, `${this.language}-${state}.webp`), { format: "webp" });
@@ -62,7 +106,7 @@ class Person {
   async see_small(state) {
     const { width, height } = this.tab;
     await this.tab.look(PHONE);
-    const overflow = await this.tab.run("document.documentElement.scrollWidth - innerWidth");
+    const overflow = await this.tab.run(`document.documentElement.scrollWidth - ${PHONE.width}`);
     must(overflow <= 0, `${state}: the page is ${overflow} px wider than a phone`);
     await this.see(state);
     await this.tab.look({ width, height });
@@ -79,9 +123,9 @@ class Person {
   async sign_in() {
     await this.go("/portal/");
     await this.see("sign-in");
-    await this.tab.fill("[name=name]", wishes.name);
-    await this.tab.fill("[name=secret]", wishes.secret);
-    await this.tab.follow(".alone .button.primary");
+    await this.fill("[name=name]", wishes.name);
+    await this.fill("[name=secret]", wishes.secret);
+    await this.follow(".alone .button.primary");
     this.tab.clicks = 0;
   }
 
@@ -97,6 +141,49 @@ class Person {
   }
 }
 
+// Whether an address is one of a kind: `{…}` stands for one part of the path or for any value.
+function is_at(kind, address) {
+  const [path, query] = kind.split("?"), [at, asked] = address.split("?");
+  const parts = path.split("/"), there = at.split("/");
+  const fits = parts.length === there.length && parts.every((part, i) => part.startsWith("{") || part === there[i]);
+  const keys = new URLSearchParams(asked);
+  return fits && [...new URLSearchParams(query)].every(([key]) => keys.has(key));
+}
+
+// A page that shows every state with its address and its picture in each language, to look at.
+function write_table(people) {
+  const row = ({ state, at, shows }) => `<tr><th>${state}<p>${shows}<p><code>${at.replaceAll("<", "&lt;")}</code></th>${
+    people.map(({ language }) => `<td><img loading="lazy" src="${language}/${state}.png" alt="${state} (${language})"></td>`).join("")}</tr>`;
+  writeFileSync(join(wishes.pictures, "index.html"), `<!doctype html><meta charset="utf-8"><title>States</title>
+<style>th { width: 16rem; text-align: left; vertical-align: top; font: 0.8rem sans-serif } img { width: 100% } td { width: 28% }</style>
+<table>${STATES.map(row).join("\n")}</table>`);
+  for (const { language, folder, seen } of people) {
+    const missing = STATES.map((it) => it.state).filter((it) => !seen.has(it) || !existsSync(join(folder, `${it}.png`)));
+    must(missing.length === 0, `${language}: no picture of ${missing}`);
+  }
+}
+
+function write_labels() {
+  writeFileSync(join(wishes.guide, "labels.json"), `${JSON.stringify(labels, null, 1)}\n`);
+}
+
+// The pictures of the guides show what the screens say, or they are taken again.
+function compare_guide() {
+  if (wishes.guide) return;
+  const taken = JSON.parse(readFileSync(wishes.labels, "utf8"));
+  for (const [picture, words] of Object.entries(labels)) {
+    const then = taken[picture];
+    if (!then) {
+      console.log(`the picture ${picture} of the guides is older than its list of words: not compared`);
+      continue;
+    }
+    const other = [...words.filter((it) => !then.includes(it)), ...then.filter((it) => !words.includes(it))];
+    must(other.length === 0, `the picture ${picture} of the guides is old (${other}): take them again with ` +
+      "COFFRE_GUIDE_PICTURES=$PWD/crates/portal/static/guide cargo test -p coffre-cli --test e2e browser");
+  }
+  must(Object.keys(labels).length === GUIDE.size * Object.keys(WORDS).length, "every picture of the guides was compared");
+}
+
 // From a machine's row to its first backup.
 async function journey_1(person, machine) {
   const { tab } = person;
@@ -104,15 +191,16 @@ async function journey_1(person, machine) {
   let form = await person.link_of(machine, `$="/protect"`);
   if (!form) {
     // The first page shows some machines; the list is a click away.
-    await tab.follow(`.nav a[href="/portal/vms"]`);
+    await person.follow(`.nav a[href="/portal/vms"]`);
     form = await person.link_of(machine, `$="/protect"`);
   }
   must(form, `no way to protect ${machine} from the list`);
-  await tab.follow(`a[href="${form}"]`);
+  await person.follow(`a[href="${form}"]`);
   await person.see("vm-menu-enable-backup");
-  await tab.follow(`main form[method=post] .button.primary`);
-  must(tab.clicks <= 3, `${tab.clicks} clicks from the first page to the backup`);
-  console.log(`${person.language}: journey 1 took ${tab.clicks} clicks after signing in`);
+  await person.see_small("vm-menu-enable-backup-small");
+  await person.follow(`main form[method=post] .button.primary`);
+  must(person.by_keyboard || tab.clicks <= 3, `${tab.clicks} clicks from the first page to the backup`);
+  console.log(`${person.language}: journey 1 took ${person.by_keyboard ? "no mouse" : `${tab.clicks} clicks`} after signing in`);
   await person.see("enable-backup-notification");
   await person.job_completes();
   await person.see("job-completed");
@@ -120,13 +208,14 @@ async function journey_1(person, machine) {
   await person.see("list-of-vms");
   await person.see_small("list-of-vms-small");
   await person.go(`/portal/vms?find=${machine}`);
+  await tab.run(`document.querySelector("main table a.name").focus()`);
   await person.see("list-of-vms-selected");
-  await tab.follow("main table a.name");
+  await person.follow("main table a.name");
   await person.see("vm-management-menu");
-  await tab.follow("main .commands .button.primary");
+  await person.follow("main .commands .button.primary");
   await person.see("backup-item-view-update", "backup-now-update");
   const item = await tab.path();
-  await tab.follow(`a[href="${item}/backup"]`);
+  await person.follow(`a[href="${item}/backup"]`);
   await person.see("backup-now-blade-short");
   await tab.run(`document.querySelector("#until").focus()`);
   await person.see("backup-now-blade-calendar");
@@ -138,21 +227,21 @@ async function new_vault(person, name) {
   const { tab } = person;
   await person.go("/portal/vaults");
   await person.see("open-rs-vault-list", "list-of-rs-vault");
-  await tab.follow(`main a[href="/portal/vaults/new"]`);
+  await person.follow(`main a[href="/portal/vaults/new"]`);
   await person.see("rs-vault-menu", "rs-vault-step-3");
   // What somebody types that is no name stays text, beside the rule.
-  await tab.fill("#name", EVIL);
-  await tab.follow("main form[method=post] .button.primary");
+  await person.fill("#name", EVIL);
+  await person.follow("main form[method=post] .button.primary");
   must(await tab.run(`document.querySelector("#name").value`) === EVIL, "the name was not kept");
   await person.see("rs-vault-wrong-name");
-  await tab.fill("#name", name);
-  await tab.follow("main form[method=post] .button.primary");
+  await person.fill("#name", name);
+  await person.follow("main form[method=post] .button.primary");
   const vault = await tab.path();
   await person.see("new-vault-settings-blade", "backup-button");
   await tab.run(`document.querySelector("[name=redundancy]").scrollIntoView({ block: "center" })`);
   await person.see("set-storage-configuration-update", "set-storage-config-bkup-infra", "set-storage-open-infra");
-  await tab.click("input[value=LocallyRedundant]");
-  await tab.follow(`form[action$="/redundancy"] .button`);
+  await person.choose("input[value=LocallyRedundant]");
+  await person.follow(`form[action$="/redundancy"] .button`);
   must(await tab.run(`document.querySelector("input[value=LocallyRedundant]").checked`), "the choice was not kept");
   await person.see("choose-storage-configuration");
   await person.go("/portal/vaults");
@@ -164,22 +253,21 @@ async function new_policy(person, vault) {
   const { tab } = person;
   await person.go(`${vault}/protect`);
   await person.see("select-backup-goal-1", "select-backup-goal-2");
-  await tab.follow(`a[href*="/policy-new"]`);
+  await person.follow(`a[href*="/policy-new"]`);
   await person.see("setting-rs-backup-policy-new", "backup-policy", "backup-policy-daily");
-  await tab.fill("#zone", "Nowhere/Land");
-  await tab.fill("#policy-name", "Weekly-12");
-  await tab.click("form.sentence .actions .button.primary");
+  await person.fill("#zone", "Nowhere/Land");
+  await person.fill("#policy-name", "Weekly-12");
+  await person.press("form.sentence .actions .button.primary");
   await tab.until(`document.querySelector("#wrong-zone")`, "the rule beside the field");
   await person.see("backup-policy-wrong-zone");
-  await tab.fill("#zone", "Europe/Madrid");
-  // The label lies over the radio button.
-  await tab.run(`document.querySelector("input[name=frequency][value=weekly]").click()`);
-  await tab.run(`document.querySelector("input[name=weekly]").click()`);
-  await tab.fill("#instant", "5");
+  await person.fill("#zone", "Europe/Madrid");
+  await person.choose("input[name=frequency][value=weekly]");
+  await person.choose("input[name=weekly]");
+  await person.fill("#instant", "5");
   await tab.until(`document.querySelector("#preview .calendar")`, "the forecast is there");
   await person.see("backup-policy-weekly");
   await person.see_small("backup-policy-small");
-  await tab.follow("form.sentence .actions .button.primary");
+  await person.follow("form.sentence .actions .button.primary");
   must((await tab.path()) === `${vault}/protect`, "saving leads back to the form");
   must(await tab.run(`document.querySelector("input[value='Weekly-12']").checked`), "the new policy is chosen");
 }
@@ -191,12 +279,13 @@ async function journey_2(person, name, machines) {
   await new_policy(person, vault);
   await person.see("set-backup-policy", "select-vms-to-backup");
   for (const machine of machines) {
-    await tab.run(`[...document.querySelectorAll("tr")].find((it) => it.innerText.includes(${JSON.stringify(machine)})).querySelector("input").click()`);
+    const value = await tab.run(`[...document.querySelectorAll("tr")].find((it) => it.innerText.includes(${JSON.stringify(machine)})).querySelector("input").value`);
+    await person.choose(`input[name=vm][value="${value}"]`);
   }
-  await tab.run(`document.querySelector("[name=start]").click()`);
+  await person.choose("[name=start]");
   await tab.run(`document.querySelector("[name=start]").scrollIntoView()`);
   await person.see("vm-validated-click-enable", "enable-backup-button");
-  await tab.follow("form.wide-form .actions .button.primary");
+  await person.follow("form.wide-form .actions .button.primary");
   must((await tab.path()) === vault, "enabling leads to the vault");
   must((await tab.text()).includes(person.words.pending), `the vault does not say ${person.words.pending}`);
   await person.see("initial-backup-not-run", "backup-items-not-run", "rs-vault-config-vm-back-up-now-1");
@@ -204,14 +293,14 @@ async function journey_2(person, name, machines) {
   await person.see("back-up-items-list");
   const item = await person.link_of(machines[0], `^="/portal/items/"`);
   const dots = `[popovertarget="menu-${item.split("/").pop()}"]`;
-  await tab.click(dots);
+  await person.press(dots);
   await tab.until(`document.querySelector(".popmenu:popover-open")`, "the menu opens");
   await person.see("context-menu", "back-up-items-list-selected");
   await person.see_small("context-menu-small");
-  if (!(await tab.run(`!!document.querySelector(".popmenu:popover-open")`))) await tab.click(dots);
-  await tab.follow(`.popmenu:popover-open a[href="${item}/backup"]`);
+  if (!(await tab.run(`!!document.querySelector(".popmenu:popover-open")`))) await person.press(dots);
+  await person.follow(`.popmenu:popover-open a[href="${item}/backup"]`);
   await person.see_small("context-menu-small-backup-now");
-  await tab.follow("main form[method=post] .button.primary");
+  await person.follow("main form[method=post] .button.primary");
   await person.job_completes();
   await person.go(vault);
   await person.see("open-backup-jobs-1");
@@ -274,12 +363,26 @@ async function keyboard(person) {
   must(await tab.run(`document.querySelector("main").contains(document.activeElement)`), "the next stop is in the content");
 }
 
+// What ended is counted, and the page is told when it ends.
+async function notifications(person) {
+  const { tab } = person;
+  await person.go("/portal/notifications");
+  await tab.until(`document.querySelector(".bell .badge")`, "the bell counts what ended");
+  await person.see("notifications");
+  await person.see_small("notifications-small");
+  await tab.follow(`form[action="/portal/notifications/read"] button`);
+  must(!(await tab.run(`!!document.querySelector(".bell .badge")`)), "all was seen");
+  await tab.until(`typeof told !== "undefined" && told`, "the service tells the page what changes");
+}
+
 const browser = new Chromium();
+const people = [];
 try {
   for (const language of Object.keys(WORDS)) {
     const [alone, ...several] = wishes.machines[language];
     const tab = await browser.open({ language, host, ...LOOKS[language] });
     const person = new Person(tab, language);
+    people.push(person);
     await person.sign_in();
     must((await tab.run("document.documentElement.lang")) === language, `the pages are not in ${language}`);
     await journey_1(person, alone);
@@ -287,12 +390,16 @@ try {
     await restore(person, places.item);
     await undelete(person, places.item);
     await the_rest(person, places);
+    await notifications(person);
     await keyboard(person);
     must(tab.complaints.length === 0, `${language}: ${tab.complaints.join("\n")}`);
     const serious = person.found.filter((it) => it.impact === "serious" || it.impact === "critical");
     must(serious.length === 0, `${language}: axe found ${JSON.stringify(serious, null, 1)}`);
     console.log(`${language}: axe looked at ${person.pages} screens: none serious; ${person.found.length} lesser: ${[...new Set(person.found.map((it) => it.id))]}`);
   }
+  write_table(people);
+  compare_guide();
+  console.log(`${STATES.length} states in ${people.length} languages: ${join(wishes.pictures, "index.html")}`);
 } catch (error) {
   console.error(error.stack);
   process.exitCode = 1;

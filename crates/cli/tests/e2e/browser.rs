@@ -16,6 +16,11 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser")
 }
 
+/// The words of the screens whose pictures the guides show, as they were when these were taken.
+fn labels() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../portal/static/guide/labels.json")
+}
+
 /// Where the pictures go: kept after the test, to be looked at.
 fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal-pictures")
@@ -47,6 +52,7 @@ fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
         },
         "pictures": output,
         "axe": axe,
+        "labels": labels(),
         "guide": std::env::var_os("COFFRE_GUIDE_PICTURES").map(PathBuf::from),
     });
     let done = Command::new("node")

@@ -12,6 +12,7 @@ use coffre_control::usecase::{
 };
 use coffre_control::{Caller, ErrorCode, Refusal, Role};
 
+use crate::az::AzCommand;
 use crate::form::{Fields, all, first};
 use crate::page::error::{log, status_of};
 use crate::page::parse_id;
@@ -33,6 +34,7 @@ struct Access<'a> {
     name: String,
     roles: Vec<(Role, String)>,
     people: Vec<Row>,
+    az: AzLines<'a>,
 }
 
 struct Row {
@@ -200,14 +202,15 @@ async fn page(
     secret: Option<(String, String)>,
     name: &str,
 ) -> Answer {
-    let people = app
+    let (people, scope) = app
         .look("portal_access", view.caller(), |tx, cx| {
             let mut people = Vec::new();
             for principal in list_principals(tx, cx)? {
                 let certificates = certificates_of(tx, principal.id)?;
                 people.push((principal, certificates));
             }
-            Ok(people)
+            let subscription = tx.subscriptions()?.first().map(|it| it.id);
+            Ok((people, subscription.map(|id| format!("/subscriptions/{id}")).unwrap_or_default()))
         })
         .await?;
     let me = view.caller().principal;
@@ -241,8 +244,21 @@ async fn page(
             name: name.to_owned(),
             roles: ROLES.iter().copied().map(role).collect(),
             people: people.iter().map(row).collect(),
+            az: az(view, commands(people.iter().map(|(it, _)| it).find(|it| it.id != me), &scope)),
         },
     )
+}
+
+/// What lists the roles that somebody has, and gives one.
+fn commands(somebody: Option<&Principal>, scope: &str) -> Vec<AzCommand> {
+    let list = AzCommand::new("role assignment list --all").option("--output", "table");
+    let give = somebody.map(|it| {
+        AzCommand::new("role assignment create")
+            .option("--assignee", &it.id.to_string())
+            .option("--role", Role::BackupOperator.azure())
+            .option("--scope", scope)
+    });
+    [Some(list), give].into_iter().flatten().collect()
 }
 
 fn roles(fields: &[(String, String)]) -> Vec<Role> {

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::assets::guide_picture;
+use crate::az::AzCommand;
 use crate::i18n::Lang;
 use crate::page::prelude::*;
 
@@ -43,6 +44,42 @@ impl askama::filters::HtmlSafe for Figure<'_> {}
 impl FirstLook<'_> {
     fn figure<'b>(&self, state: &str, words: &'b str) -> Figure<'b> {
         Figure { address: guide_picture(self.view.lang, state), words }
+    }
+}
+
+impl Guides<'_> {
+    /// What lists that which the guides are about.
+    fn az(&self) -> AzLines<'_> {
+        az(self.view, [AzCommand::new("backup vault list").option("--output", "table")])
+    }
+}
+
+impl FirstLook<'_> {
+    /// The second journey with names made up.
+    fn az(&self) -> AzLines<'_> {
+        let of = |verbs| AzCommand::new(verbs).option("--resource-group", "machines");
+        let commands = [
+            of("backup vault create").option("--name", "vault-1").option("--location", "local"),
+            of("backup protection enable-for-vm")
+                .option("--vault-name", "vault-1")
+                .option("--vm", "web-01")
+                .option("--policy-name", "DefaultPolicy"),
+            of("backup protection backup-now")
+                .option("--vault-name", "vault-1")
+                .option("--container-name", "web-01")
+                .option("--item-name", "web-01")
+                .option("--backup-management-type", "AzureIaasVM"),
+            of("backup job list").option("--vault-name", "vault-1").option("--output", "table"),
+        ];
+        az(self.view, commands)
+    }
+}
+
+impl Extension<'_> {
+    /// What shows the extension of a machine.
+    fn az(&self) -> AzLines<'_> {
+        let list = AzCommand::new("vm extension list").option("--resource-group", "machines");
+        az(self.view, [list.option("--vm-name", "web-01").option("--output", "table")])
     }
 }
 

@@ -398,3 +398,14 @@ async fn a_program_on_another_device_is_let_in_by_its_code() {
     let page = Browser::open(&world).get("/portal/device").await;
     assert!(page.location().contains("next="), "{}", page.location());
 }
+
+#[tokio::test]
+async fn a_preview_of_what_is_not_finished_is_html_all_the_same() {
+    let world = World::full();
+    let mut browser = Browser::signed_in(&world).await;
+    let vault = world.vault_named("shop-vault").unwrap().id;
+    let address = format!("/portal/vaults/{vault}/policy-preview");
+    let page = browser.post(&address, &[("zone", "Nowhere/Land")]).await;
+    assert_eq!(page.is(200).headers["content-type"], "text/html; charset=utf-8");
+    page.lacks("id=\"preview\"");
+}
