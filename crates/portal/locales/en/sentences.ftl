@@ -23,7 +23,6 @@ said-no-job-id = There is no job '{ $id }'.
 said-no-vault-job = The vault has no job '{ $id }'.
 said-no-operation = There is no operation '{ $id }'.
 said-no-deployment = Deployment '{ $name }' could not be found. List the deployments to see which there are.
-said-request-filed = { $why } Request { $id } is filed; repeat this when it is granted.
 said-deployment-running = The deployment '{ $name }' is still running. Wait for its end, or cancel it.
 said-deployment-ended = The deployment '{ $name }' has ended and can no longer be cancelled.
 said-in-progress-cancel = Another operation is currently in progress on '{ $name }': { $why-kind } job { $id }. Wait for its end, or cancel it.

@@ -22,7 +22,6 @@ said-no-job-id = No hay ningún trabajo '{ $id }'.
 said-no-vault-job = El almacén no tiene el trabajo '{ $id }'.
 said-no-operation = No hay ninguna operación '{ $id }'.
 said-no-deployment = No se encuentra la implementación '{ $name }'. Enumere las implementaciones para ver cuáles hay.
-said-request-filed = { $why } La solicitud { $id } está registrada; repítalo cuando se conceda.
 said-deployment-running = La implementación '{ $name }' sigue en curso. Espere a que termine o cancélela.
 said-deployment-ended = La implementación '{ $name }' ha terminado y ya no se puede cancelar.
 said-in-progress-cancel = Hay otra operación en curso en '{ $name }': { $why-kind }, trabajo { $id }. Espere a que termine o cancélela.

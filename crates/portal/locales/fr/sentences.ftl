@@ -22,7 +22,6 @@ said-no-job-id = Il n’y a pas de tâche « { $id } ».
 said-no-vault-job = Le coffre n’a pas de tâche « { $id } ».
 said-no-operation = Il n’y a pas d’opération « { $id } ».
 said-no-deployment = Le déploiement « { $name } » est introuvable. Listez les déploiements pour voir ceux qui existent.
-said-request-filed = { $why } La demande { $id } est enregistrée ; recommencez quand elle sera accordée.
 said-deployment-running = Le déploiement « { $name } » est encore en cours. Attendez sa fin, ou annulez-le.
 said-deployment-ended = Le déploiement « { $name } » est terminé et ne peut plus être annulé.
 said-in-progress-cancel = Une autre opération est en cours sur « { $name } » : { $why-kind }, tâche { $id }. Attendez sa fin, ou annulez-la.
