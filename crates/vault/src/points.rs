@@ -81,7 +81,7 @@ impl Inner {
         let plain = self.open(RecordKind::Decision, &key, &sealed)?;
         let decision = match parse_json::<DecisionRecord>(&key, &plain)? {
             DecisionRecord::Committed(record) if record.point == point => {
-                Decision::Committed(Arc::new((record, *blake3::hash(&sealed).as_bytes())))
+                Decision::Committed(Arc::new((*record, *blake3::hash(&sealed).as_bytes())))
             }
             DecisionRecord::Aborted { point: aborted } if aborted == point => Decision::Aborted,
             DecisionRecord::Committed(_) | DecisionRecord::Aborted { .. } => {

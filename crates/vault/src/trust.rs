@@ -277,5 +277,6 @@ pub(crate) fn group_key(number: u32) -> String {
 
 #[cfg(any(test, coffre_sim))]
 pub(crate) mod poison;
-#[cfg(all(test, not(coffre_sim)))]
+#[cfg(not(coffre_sim))]
+#[cfg(test)]
 mod tests;

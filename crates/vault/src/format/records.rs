@@ -94,7 +94,7 @@ pub(crate) struct GroupRecord {
 #[serde(tag = "decision", rename_all = "kebab-case")]
 pub(crate) enum DecisionRecord {
     /// The point exists.
-    Committed(CommittedRecord),
+    Committed(Box<CommittedRecord>),
     /// The point will never exist.
     Aborted { point: Uuid },
 }

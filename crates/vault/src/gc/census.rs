@@ -129,7 +129,7 @@ impl Census {
             }
             let record = inner.get_json::<DecisionRecord>(RecordKind::Decision, &listed.key)?;
             let decided = match record {
-                Some(DecisionRecord::Committed(committed)) => Some(committed),
+                Some(DecisionRecord::Committed(committed)) => Some(*committed),
                 Some(DecisionRecord::Aborted { .. }) => None,
                 // It was listed a moment ago, and decisions are never removed.
                 None => {

@@ -139,7 +139,7 @@ impl Builder<'_> {
             voucher: None,
             locked_until_unix_ms: None,
         };
-        let (key, record) = (decision_key(point), DecisionRecord::Committed(record));
+        let (key, record) = (decision_key(point), DecisionRecord::Committed(Box::new(record)));
         let sealed = self.inner.seal_json(RecordKind::Decision, &key, &record).unwrap();
         self.inner.bucket.create(&key, &sealed).unwrap();
         let receipt = ReceiptRecord { point, digest: *blake3::hash(&sealed).as_bytes() };

@@ -227,6 +227,15 @@ fn look_for_packs(inner: &Inner, packs: &[u32]) -> Result<Vec<(u32, PackReport)>
     Ok(wrong)
 }
 
+/// What the threads of [`check_packs`] found.
+#[derive(Default)]
+struct Found {
+    damaged: Vec<(u32, PackReport)>,
+    sums: VerifyReport,
+    /// Packs that may be vouched for: name and digest.
+    sound: Vec<(PackId, [u8; 32])>,
+}
+
 /// Reads these packs, on all cores. Gives those that are damaged, by number.
 fn check_packs(
     inner: &Inner,
@@ -235,7 +244,7 @@ fn check_packs(
     report: &mut VerifyReport,
 ) -> Result<Vec<(u32, PackReport)>, VaultError> {
     let next = AtomicUsize::new(0);
-    let found: Mutex<(Vec<(u32, PackReport)>, VerifyReport, Vec<_>)> = Mutex::default();
+    let found: Mutex<Found> = Mutex::default();
     let failure: Mutex<Option<VaultError>> = Mutex::default();
     let work = || -> Result<(), VaultError> {
         let mut decoder = Decoder::new()?;
@@ -253,16 +262,16 @@ fn check_packs(
                 ..Advance::default()
             });
             let mut found = lock(&found);
-            found.1.packs += 1;
-            found.1.blocks += pack.blocks;
-            found.1.bytes += pack.bytes;
+            found.sums.packs += 1;
+            found.sums.blocks += pack.blocks;
+            found.sums.bytes += pack.bytes;
             if let Some(sound) = pack.sound
                 && inner.index().pack(number).trust < Trust::Everybody
             {
-                found.2.push(sound);
+                found.sound.push(sound);
             }
             if pack.whole.is_some() || !pack.frames.is_empty() {
-                found.0.push((number, pack));
+                found.damaged.push((number, pack));
             }
         }
         Ok(())
@@ -275,12 +284,12 @@ fn check_packs(
     if let Some(error) = lock(&failure).take() {
         return Err(error);
     }
-    let (packs, sums, sound) = std::mem::take(&mut *lock(&found));
+    let Found { damaged, sums, sound } = std::mem::take(&mut *lock(&found));
     if inner.trusts().on() && inner.vouch_for(&sound)? {
         report.packs_vouched += sound.len() as u64;
     }
     report.packs += sums.packs;
     report.blocks += sums.blocks;
     report.bytes += sums.bytes;
-    Ok(packs)
+    Ok(damaged)
 }

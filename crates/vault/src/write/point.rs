@@ -234,7 +234,7 @@ impl PointWriter {
         let decision = inner.seal_json(
             RecordKind::Decision,
             &decision_key(point),
-            &DecisionRecord::Committed(record.clone()),
+            &DecisionRecord::Committed(Box::new(record.clone())),
         )?;
         if mistake(Mutant::IntentRemovedBeforeDecision) {
             inner.bucket.delete(&pending_key)?;
