@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Each test file uses a part of it.
 
 pub mod journey;
+mod paths;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
+
+pub use paths::{item, sub, vault, vm_id};
 
 /// The subscription of every world.
 pub const SUBSCRIPTION: &str = "5ab5c717-0000-4000-8000-000000000001";
@@ -391,27 +394,4 @@ fn discovery() -> Discovery {
             machine(2, "db-1", PowerState::Stopped, AgentState::Silent),
         ],
     }
-}
-
-/// Path of the subscription.
-pub fn sub(rest: &str) -> String {
-    format!("/subscriptions/{SUBSCRIPTION}{rest}")
-}
-
-/// Path of the vault `vault1` in the group `rg1`.
-pub fn vault(rest: &str) -> String {
-    sub(&format!("/resourceGroups/rg1/providers/Microsoft.RecoveryServices/vaults/vault1{rest}"))
-}
-
-/// Path of the item of a VM in `vault1`, as the commands write it.
-pub fn item(vm: &str, rest: &str) -> String {
-    let part = format!("iaasvmcontainerv2%3Blab-vms%3B{vm}");
-    vault(&format!(
-        "/backupFabrics/Azure/protectionContainers/IaasVMContainer%3B{part}/protectedItems/VM%3B{part}{rest}"
-    ))
-}
-
-/// Id of a VM.
-pub fn vm_id(vm: &str) -> String {
-    sub(&format!("/resourceGroups/Lab-VMs/providers/Microsoft.Compute/virtualMachines/{vm}"))
 }

@@ -377,29 +377,6 @@ async fn pages_wake_the_worker_when_there_is_work() {
 }
 
 #[tokio::test]
-async fn a_program_on_another_device_is_let_in_by_its_code() {
-    use coffre_control::device::Answer;
-    let world = World::fresh();
-    let mut browser = Browser::signed_in(&world).await;
-    let now = (world.state().clock)();
-    let begin = |device: &str, first| {
-        world.devices.begin(device.to_owned(), [first, 2, 3, 4, 5, 6, 7, 8], now).unwrap()
-    };
-    let (one, two) = (begin("one", 1), begin("two", 2));
-    browser.get("/portal/device").await.is(200).has("coffre-admin");
-    let wrong = [("code", "ZZZZ-ZZZZ"), ("answer", "allow")];
-    browser.post("/portal/device", &wrong).await.is(400).has("code-wrong");
-    let small = one.to_lowercase();
-    browser.post("/portal/device", &[("code", &small), ("answer", "allow")]).await.is(200);
-    assert_eq!(world.devices.ask("one", now), Answer::Allowed(CLIENT_ID.parse().unwrap()));
-    browser.post("/portal/device", &[("code", &two), ("answer", "refuse")]).await.is(200);
-    assert_eq!(world.devices.ask("two", now), Answer::Refused);
-    // Nobody who is not signed in gets to the form, and comes back to it after signing in.
-    let page = Browser::open(&world).get("/portal/device").await;
-    assert!(page.location().contains("next="), "{}", page.location());
-}
-
-#[tokio::test]
 async fn a_preview_of_what_is_not_finished_is_html_all_the_same() {
     let world = World::full();
     let mut browser = Browser::signed_in(&world).await;

@@ -1,6 +1,7 @@
 //! The portal as a browser meets it, in process.
 //!
-//! * [`pages`] – every page: there, sound, in three languages, with markup in every name
+//! * [`pages`] – every page: there, sound, in three languages
+//! * [`hostile`] – markup in every name and in every field
 //! * [`guard`] – who gets in, and which forms count
 //! * [`forms`] – every form: what it does, and how it says no
 //! * [`live`] – pages are told what changes, people what ended
@@ -10,6 +11,7 @@
 
 mod forms;
 mod guard;
+mod hostile;
 mod live;
 mod pages;
 mod texts;
