@@ -153,28 +153,21 @@ impl Held {
         key: &str,
     ) -> Result<Option<i64>, BucketError> {
         let failed = |error| failed("read the lock of", key, error);
-        match self.signer {
+        let request = (Method::HEAD, path, "");
+        let answer = self.ask(wire, request, &[], String::new()).map_err(failed)?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(BucketError::NotFound { key: key.to_owned() });
+        }
+        let (mode, strict, until) = match self.signer {
             Signer::S3(..) => {
-                let request = (Method::GET, path, "retention");
-                let answer = self.ask(wire, request, &[], String::new()).map_err(failed)?;
-                if answer.body.contains("NoSuchKey") {
-                    return Err(BucketError::NotFound { key: key.to_owned() });
-                }
-                let strict = tag(&answer.body, "Mode") == Some("COMPLIANCE");
-                Ok(tag(&answer.body, "RetainUntilDate").filter(|_| strict).and_then(millis))
+                ("x-amz-object-lock-mode", "compliance", "x-amz-object-lock-retain-until-date")
             }
             Signer::Azblob(..) => {
-                let request = (Method::HEAD, path, "");
-                let answer = self.ask(wire, request, &[], String::new()).map_err(failed)?;
-                if answer.status == StatusCode::NOT_FOUND {
-                    return Err(BucketError::NotFound { key: key.to_owned() });
-                }
-                let mode = answer.header("x-ms-immutability-policy-mode");
-                let strict = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("locked"));
-                let until = answer.header("x-ms-immutability-policy-until-date");
-                Ok(until.filter(|_| strict).and_then(millis))
+                ("x-ms-immutability-policy-mode", "locked", "x-ms-immutability-policy-until-date")
             }
-        }
+        };
+        let strict = answer.header(mode).is_some_and(|mode| mode.eq_ignore_ascii_case(strict));
+        Ok(answer.header(until).filter(|_| strict).and_then(millis))
     }
 
     /// Deletes every version of an object.

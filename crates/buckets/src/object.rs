@@ -302,6 +302,8 @@ fn locking_s3(
     headers.insert("x-amz-object-lock-mode", HeaderValue::from_static("COMPLIANCE"));
     let date = HeaderValue::from_str(&held::iso(until)?).map_err(io::Error::other)?;
     headers.insert("x-amz-object-lock-retain-until-date", date);
+    // Which checksum comes with it: the real service sees that by itself, others ask to be told.
+    headers.insert("x-amz-sdk-checksum-algorithm", HeaderValue::from_static("SHA256"));
     let options = ClientOptions::new()
         .with_timeout(profile::REQUEST_TIMEOUT)
         .with_connect_timeout(profile::CONNECT_TIMEOUT)
