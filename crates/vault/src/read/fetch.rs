@@ -211,7 +211,8 @@ impl Inner {
     }
 
     /// Reads at the place of `id`. If that fails, the collector may have moved it, or the copy is damaged: the index is
-    /// brought up to date, and every other copy is tried. The error is that of the first.
+    /// brought up to date, and every other copy is tried, again and again while there are copies that were not tried:
+    /// collections may overtake a slow reader more than once. The error is that of the first copy.
     pub(crate) fn with_any_copy<T>(
         &self,
         id: &Id,
@@ -228,24 +229,25 @@ impl Inner {
             Err(error) if error.is_damage() => error,
             other => return other,
         };
-        self.refresh_to_read()?;
-        let places: Vec<_> = {
-            let index = self.index();
-            let places = index.places_of(id)?.into_iter();
-            places
-                .map(|place| (index.pack(place.pack).id, place))
-                // Of one pack there may be a listing that lies, and one that does not.
-                .filter(|(_, other)| *other != place)
-                .collect()
-        };
-        for (pack, place) in places {
-            match read(pack, place) {
-                Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
-                Err(error) if error.is_damage() => {}
-                other => return other,
+        // Of one pack there may be a listing that lies, and one that does not: places are told apart, not packs.
+        let mut tried = vec![place];
+        loop {
+            self.refresh_to_read()?;
+            let mut places = self.index().places_of(id)?;
+            places.retain(|place| !tried.contains(place));
+            if places.is_empty() {
+                return Err(first);
+            }
+            for place in places {
+                tried.push(place);
+                let pack = self.index().pack(place.pack).id;
+                match read(pack, place) {
+                    Err(VaultError::Bucket(BucketError::NotFound { .. })) => {}
+                    Err(error) if error.is_damage() => {}
+                    other => return other,
+                }
             }
         }
-        Err(first)
     }
 }
 
