@@ -7,6 +7,7 @@ mod fresh;
 mod packer;
 mod plan;
 mod point;
+mod squeeze;
 mod tree;
 mod worker;
 

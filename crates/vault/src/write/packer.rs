@@ -1,8 +1,5 @@
 //! Building one pack: compress, seal, and check all of it before it may be stored.
 
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
-
 use crate::VaultError;
 use crate::crypto::{Keyring, SealKey, TAG_BYTES, hpke_seal, random};
 use crate::format::{
@@ -13,17 +10,14 @@ use crate::format::{
 use crate::inner::Inner;
 use crate::read::{Decoder, PackOpener};
 
+use super::squeeze::Squeezer;
+
 /// When a pack of blocks is closed: 12 MiB, so that two workers and two uploads stay within 48 MiB.
 pub(crate) const DATA_PACK_BYTES_TARGET: usize =
     if cfg!(coffre_sim) { 1000 } else { 12 * 1024 * 1024 };
 /// When a pack of nodes is closed: 4 MiB.
 pub(crate) const NODE_PACK_BYTES_TARGET: usize =
     if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };
-/// zstd level 1: about the speed of the rest of the path, and within 5 % of level 3 on disk images.
-const ZSTD_LEVEL: i32 = 1;
-/// The shortest repeat that is looked for: 7 rather than level 1's 6 takes 7 % off the time of both directions for 1 %
-/// more bytes on disk images.
-const ZSTD_MATCH_MIN: u32 = 7;
 
 /// Bytes of a directory without frames: count, salt and tag.
 const DIRECTORY_BYTES: usize = 4 + 32 + TAG_BYTES;
@@ -34,9 +28,8 @@ const FRAME_LISTING_BYTES: usize = 9;
 pub(crate) struct Packer {
     kind: Seal,
     open: Option<OpenPack>,
-    zstd: Compressor<'static>,
+    squeezer: Squeezer,
     decoder: Decoder,
-    squeezed: Vec<u8>,
     decoded: Vec<u8>,
     /// A buffer to use again.
     spare: Vec<u8>,
@@ -60,19 +53,11 @@ pub(crate) struct FinishedPack {
 
 impl Packer {
     pub(crate) fn new(kind: Seal) -> Result<Self, VaultError> {
-        let failed = |_| VaultError::Crypto("start the compressor");
-        let mut zstd = Compressor::new(ZSTD_LEVEL).map_err(failed)?;
-        zstd.set_parameter(CParameter::MinMatch(ZSTD_MATCH_MIN)).map_err(failed)?;
-        // Sizes are in the frame header and damage is found by the seal: no need to store either twice.
-        zstd.set_parameter(CParameter::ContentSizeFlag(false)).map_err(failed)?;
-        zstd.set_parameter(CParameter::ChecksumFlag(false)).map_err(failed)?;
-        zstd.set_parameter(CParameter::DictIdFlag(false)).map_err(failed)?;
         Ok(Self {
             kind,
             open: None,
-            zstd,
+            squeezer: Squeezer::new()?,
             decoder: Decoder::new()?,
-            squeezed: Vec::new(),
             decoded: Vec::new(),
             spare: Vec::new(),
         })
@@ -113,25 +98,9 @@ impl Packer {
             let bytes = std::mem::take(&mut self.spare);
             self.open = Some(OpenPack::begin(inner, self.kind, bytes, self.target())?);
         }
-        let codec = self.squeeze(raw);
-        let content = match codec {
-            Codec::Raw => raw,
-            Codec::Zstd => &self.squeezed,
-        };
+        let (codec, content) = self.squeezer.squeeze(raw);
         let open = self.open.as_mut().expect("opened above");
         open.seal_frame(inner, codec, ids, raw.len(), content)
-    }
-
-    /// Compresses into `squeezed`; raw if that saves nothing worth the decompression (one part in 64).
-    fn squeeze(&mut self, raw: &[u8]) -> Codec {
-        let worth = raw.len() - raw.len() / 64;
-        self.squeezed.clear();
-        self.squeezed.reserve(worth);
-        match self.zstd.compress_to_buffer(raw, &mut self.squeezed) {
-            Ok(length) if length < worth => Codec::Zstd,
-            // Also when it does not fit into the space reserved, which zstd reports as a failure.
-            _ => Codec::Raw,
-        }
     }
 
     /// Closes the pack, if one is open, and checks it: what is about to be stored is opened, decompressed and hashed

@@ -11,8 +11,8 @@ use crate::format::{BLOCK, BLOCK_BYTES, FRAME_PARTS_WRITTEN, Id, LEAF_BYTES, Nod
 use crate::inner::lock;
 use crate::{Advance, BlockReader, DiskStats, Extent, SourceExtent, VaultError};
 
-/// How much is read at once: stays in a core's own cache between hash and compression.
-const READ_BYTES: usize = 1024 * 1024;
+/// How much is read at once, one frame: stays in a core's own cache between reading, hash and compression.
+const READ_BYTES: usize = 256 * 1024;
 
 /// One worker thread.
 pub(super) struct Worker<'s, 'a> {
@@ -145,7 +145,8 @@ impl<'s, 'a> Worker<'s, 'a> {
     /// Reads one piece and takes its blocks into the node.
     fn do_piece(&mut self, leaf: u64, piece: Extent, node: &mut Node) -> Result<(), VaultError> {
         let run = self.shared.run;
-        let length = usize::try_from(piece.length).expect("a piece is at most a megabyte");
+        let length =
+            usize::try_from(piece.length).expect("a piece is at most what is read at once");
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(length.next_multiple_of(BLOCK_BYTES), 0);
         // The last block of a disk that ends within it is filled up with zeros.
