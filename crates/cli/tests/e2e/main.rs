@@ -17,5 +17,6 @@ mod point;
 mod portal;
 mod postgres;
 mod refusals;
+mod schedule;
 mod sdk;
 mod world;

@@ -23,7 +23,9 @@ const PLUGIN: &str = r#"{"pluginName": "ScriptRunner", "preScriptLocation": "/et
     "continueBackupOnFailure": true, "fsFreezeEnabled": true}"#;
 
 /// The one line with this word that every recovery ends with: behind the last record there is none.
-const END_OF_LOG: &str = "invalid record length at ";
+/// Where the last record ends with its page, the next page was never written: its magic number is zero.
+const END_OF_LOG: [&str; 2] =
+    ["invalid record length at ", "invalid magic number 0000 in log segment"];
 
 /// Words of a recovery that found something wrong.
 const TROUBLE: [&str; 8] =
@@ -135,7 +137,9 @@ fn to_raw(image: &Path, raw: &Path) -> anyhow::Result<()> {
 
 fn must_be_whole(copy: &Copy, log: &str, promised: u64) -> anyhow::Result<()> {
     ensure!(log.contains("database system is ready to accept connections"), "{log}");
-    for line in log.lines().filter(|line| !line.contains(END_OF_LOG)) {
+    let at_the_end = |line: &str| END_OF_LOG.iter().any(|end| line.contains(end));
+    ensure!(log.lines().filter(|line| at_the_end(line)).count() <= 1, "a log has one end: {log}");
+    for line in log.lines().filter(|line| !at_the_end(line)) {
         ensure!(!TROUBLE.iter().any(|word| line.contains(word)), "{line}\nin\n{log}");
     }
     ensure!(copy.highest >= promised, "{promised} was acknowledged before the point: {copy:?}");
