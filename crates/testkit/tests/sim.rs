@@ -41,10 +41,12 @@ fn no_point_is_lost_whatever_fails_and_in_whatever_order() {
     assert!(counts.overtaken > seeds / 4 && counts.aborted > seeds / 50, "{counts:?}");
 }
 
-/// 113428: a slow reader is overtaken by two collections between the parts of one read.
+/// Seeds that found something once. 113428: a slow reader is overtaken by two collections between the parts of one read.
+const FINDERS: [u64; 1] = [113_428];
+
 #[test]
 fn seeds_that_found_something_once_find_nothing_now() {
-    for seed in [113_428] {
+    for seed in FINDERS {
         let outcome = run(&Plan::of(seed));
         assert!(outcome.violation.is_none(), "SEED={seed}: {:?}", outcome.violation);
     }
