@@ -7,42 +7,20 @@
 //! the user lets a device in when its code is typed.
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use coffre_control::port::tx;
 use coffre_control::usecase::{add_certificate, read_certificate};
 use coffre_control::{Caller, Cx};
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
+#[path = "../tests/stand/mod.rs"]
+mod stand;
 #[path = "../tests/world/mod.rs"]
 mod world;
 
-use world::{OWNER, SECRET, TENANT, USER_NAME, World, work};
-
-/// The certificate authority as PEM, and a server configuration with a certificate of it.
-fn certificates() -> Result<(String, ServerConfig), Box<dyn Error>> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, "Coffre stand");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)?;
-    Ok((authority.pem(), config))
-}
+use stand::Stand;
+use world::{OWNER, SECRET, TENANT, USER_NAME};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -51,12 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("name a folder for ca.pem")?);
-    let (authority, config) = certificates()?;
-    std::fs::write(folder.join("ca.pem"), authority)?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let url = format!("https://localhost:{}", listener.local_addr()?.port());
-    let world = World::live(&url);
+    let stand = Stand::open(&folder).await?;
+    let (world, url) = (&stand.world, &stand.url);
     if let Some(path) = std::env::args().nth(2) {
         let certificate =
             read_certificate(&std::fs::read_to_string(path)?).map_err(|refusal| refusal.message)?;
@@ -75,30 +49,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             tracing::info!(known, "a code was typed");
         }
     });
-    let db = Arc::clone(&world.db);
-    std::thread::spawn(move || {
-        loop {
-            work(&*db, jiff::Timestamp::now());
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    });
     let summary = format!(
         "url={url}\nca={}\ntenant={TENANT}\nclient={OWNER}\nuser={USER_NAME}\nsecret={SECRET}\n",
         folder.join("ca.pem").display()
     );
     std::fs::write(folder.join("stand.env"), summary)?;
-    let router = coffre_arm::router(world.state.clone());
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let (acceptor, router) = (acceptor.clone(), router.clone());
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = TowerToHyperService::new(router);
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection");
-            }
-        });
-    }
+    stand.serve().await.map_err(|error| error as Box<dyn Error>)
 }

@@ -8,7 +8,7 @@
 //!
 //! A vault that never had a group is as it always was: everybody in it holds all keys, and nothing is signed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ pub(crate) struct Trusts {
     /// Public keys by group; of those whose entry is sound.
     groups: HashMap<u32, [u8; 32]>,
     /// Entries that were read, sound or not.
-    known: HashMap<String, ()>,
+    known: HashSet<String>,
     /// What the listing of a verified pack says.
     verified: HashMap<PackId, [u8; 32]>,
     /// The packs of each list of verified packs.
@@ -90,13 +90,13 @@ impl Inner {
             return Ok(());
         }
         for object in listed {
-            if self.trusts().known.contains_key(&object.key) {
+            if self.trusts().known.contains(&object.key) {
                 continue;
             }
             let group = self.sound_group(&object.key)?;
             let mut trusts = self.trusts_mut();
             trusts.groups.extend(group);
-            trusts.known.insert(object.key, ());
+            trusts.known.insert(object.key);
         }
         let mut news = !std::mem::replace(&mut self.trusts_mut().on, true);
         for object in self.bucket.list(VERIFIED)? {

@@ -38,7 +38,8 @@ pub(crate) struct Stand {
     pub(crate) url: String,
     acceptor: TlsAcceptor,
     listener: TcpListener,
-    world: World,
+    /// What it serves.
+    pub(crate) world: World,
 }
 
 impl Stand {

@@ -1,11 +1,10 @@
 //! Checking one pack: every byte of it is accounted for and every block in it decodes to its identity.
 
+use super::fetch::listing_of;
 use super::{Decoder, PackOpener};
 use crate::VaultError;
 use crate::bucket::BucketError;
-use crate::format::{
-    Frame, PackHeader, PackId, PackListing, TRAILER_BYTES, parse_directory, parse_trailer,
-};
+use crate::format::{Frame, PackHeader, PackId, TRAILER_BYTES, parse_directory, parse_trailer};
 use crate::inner::{Inner, damaged};
 use crate::write::{content_fits, open_directory};
 
@@ -95,13 +94,6 @@ pub(super) fn check_pack(
     check_frames(inner, &opener, &bytes, &frames, (decoder, raw), &mut report);
     report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
     Ok(report)
-}
-
-/// What a segment should say of this pack.
-fn listing_of(header: &PackHeader, bytes: u32, frames: Vec<Frame>) -> PackListing {
-    let PackHeader { pack, kind, group, .. } = *header;
-    let (digest, verified, vouched) = ([0; 32], false, false);
-    PackListing { pack, kind, group, bytes, digest, verified, vouched, frames }
 }
 
 /// Decodes every frame and compares the identities.

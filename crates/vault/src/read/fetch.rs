@@ -7,7 +7,7 @@ use crate::VaultError;
 use crate::bounded::Bounded;
 use crate::bucket::BucketError;
 use crate::format::{
-    Id, Node, PACK_HEADER_BYTES_MAX, PackHeader, PackId, PackListing, TRAILER_BYTES,
+    Frame, Id, Node, PACK_HEADER_BYTES_MAX, PackHeader, PackId, PackListing, TRAILER_BYTES,
     parse_directory, parse_trailer,
 };
 use crate::index::Location;
@@ -112,9 +112,7 @@ impl Inner {
             offset: 0,
             what: "a pack that is too long".to_owned(),
         })?;
-        let (kind, group) = (header.kind, header.group);
-        let (digest, verified, vouched) = ([0; 32], false, false);
-        Ok(PackListing { pack, kind, group, bytes, digest, verified, vouched, frames })
+        Ok(listing_of(&header, bytes, frames))
     }
 
     /// Looks up where something can be read. If the index does not know, it is brought up to date once, and then the
@@ -249,6 +247,13 @@ impl Inner {
             }
         }
     }
+}
+
+/// What a segment should say of a pack with this front and directory; its digest and who vouches for it are not known.
+pub(crate) fn listing_of(header: &PackHeader, bytes: u32, frames: Vec<Frame>) -> PackListing {
+    let PackHeader { pack, kind, group, .. } = *header;
+    let (digest, verified, vouched) = ([0; 32], false, false);
+    PackListing { pack, kind, group, bytes, digest, verified, vouched, frames }
 }
 
 /// Names the packs in a segment that none names.
