@@ -34,6 +34,8 @@ mod bounded;
 
 mod parallel;
 
+mod direct;
+
 mod index;
 
 mod crypto;
@@ -45,6 +47,7 @@ pub mod bucket;
 #[cfg(coffre_sim)]
 pub use crypto::seed_chance;
 pub use crypto::{Capability, Passphrase, RecoveryKey, SlotKind, Unlock};
+pub use direct::DirectFile;
 pub use error::VaultError;
 pub use gc::{CollectOptions, CollectPlan, CollectReport, Unfinished};
 #[cfg(coffre_sim)]

@@ -16,7 +16,8 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, direct, held};
+use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, held};
+use crate::direct;
 
 /// Prefix of files that are being written where the file system knows no nameless files. Never a valid key part.
 const TEMPORARY_PREFIX: &str = ".new-";

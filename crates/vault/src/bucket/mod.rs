@@ -7,7 +7,6 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
-mod direct;
 mod faulty;
 mod folder;
 mod held;

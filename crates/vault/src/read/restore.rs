@@ -9,6 +9,7 @@ use super::frames::{BlockFetcher, Wanted};
 use super::kept::Kept;
 use super::{BaseTree, LeafWalk};
 use crate::crypto::Capability;
+use crate::direct::AlignedBuffer;
 use crate::format::{BLOCK, BLOCK_BYTES, Id, LEAF_BYTES, Node};
 use crate::inner::{Inner, lock};
 use crate::parallel::on_threads;
@@ -95,7 +96,7 @@ impl Shared<'_> {
             writer: self.sink.writer().map_err(failed)?,
             kept: existing.map(|reader| Kept::new(self.inner, reader, self.size_bytes)),
             fetcher: BlockFetcher::new()?,
-            buffer: vec![0; PIECE_BLOCKS * BLOCK_BYTES],
+            buffer: AlignedBuffer::new(PIECE_BLOCKS * BLOCK_BYTES),
             stats: RestoreStats::default(),
         };
         loop {
@@ -150,7 +151,8 @@ struct Worker<'a> {
     writer: Box<dyn BlockWriter + 'a>,
     kept: Option<Kept<'a>>,
     fetcher: BlockFetcher,
-    buffer: Vec<u8>,
+    /// Sinks may write it past the page cache.
+    buffer: AlignedBuffer,
     stats: RestoreStats,
 }
 

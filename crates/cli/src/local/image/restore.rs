@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use coffre_fabric::image::part_path;
-use coffre_vault::{BlockReader, BlockSink, BlockWriter, DiskInfo, PointInfo, Vault};
+use coffre_vault::{BlockReader, BlockSink, BlockWriter, DirectFile, DiskInfo, PointInfo, Vault};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use serde_json::{Value, json};
 
@@ -152,7 +152,7 @@ impl Part {
 
 impl BlockSink for Part {
     fn writer(&self) -> io::Result<Box<dyn BlockWriter + '_>> {
-        Ok(Box::new(Writer(&self.file)))
+        Ok(Box::new(Writer(DirectFile::open(&self.path)?)))
     }
 
     fn existing(&self) -> io::Result<Option<Box<dyn BlockReader + '_>>> {
@@ -163,9 +163,10 @@ impl BlockSink for Part {
     }
 }
 
-struct Writer<'a>(&'a File);
+/// A restored disk is larger than what should be in memory, and must be durable in the end anyway.
+struct Writer(DirectFile);
 
-impl BlockWriter for Writer<'_> {
+impl BlockWriter for Writer {
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.write_all_at(data, offset)
     }
