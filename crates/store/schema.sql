@@ -76,6 +76,8 @@ CREATE INDEX job_running ON job (due) WHERE ended = 0;
 
 CREATE UNIQUE INDEX job_running_item ON job (item) WHERE ended = 0 AND item IS NOT NULL;
 
+CREATE INDEX job_running_vm ON job (vm, created, id) WHERE ended = 0 AND vm IS NOT NULL;
+
 CREATE UNIQUE INDEX job_slot ON job (item, slot)
     WHERE slot IS NOT NULL AND status NOT IN ('Failed', 'Cancelled');
 

@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "record", sql: include_str!("../migration/0003_record.sql") },
     Migration { number: 4, name: "chain", sql: include_str!("../migration/0004_chain.sql") },
     Migration { number: 5, name: "lists", sql: include_str!("../migration/0005_lists.sql") },
+    Migration { number: 6, name: "running", sql: include_str!("../migration/0006_running.sql") },
 ];
 
 const BOOK: &str = "CREATE TABLE IF NOT EXISTS migration (

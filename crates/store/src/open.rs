@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::migrate::migrate;
@@ -117,6 +118,9 @@ pub(crate) fn configure(connection: &Connection) -> Result<(), OpenError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(broken)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(broken)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(broken)?;
+    // Without this SQLite prepares a statement anew whenever a value is bound that it compared with
+    // the condition of an index. What we bind never decides which index is the right one.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(broken)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }

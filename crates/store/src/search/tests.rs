@@ -116,6 +116,11 @@ fn jobs_and_points_come_in_the_order_of_an_index() {
         assert!(plan.contains("USING INDEX"), "{filter:?}: {plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
     }
+    let living = vec![JobStatus::InProgress, JobStatus::Cancelling];
+    let running =
+        JobFilter { operation: Some("Backup".into()), statuses: living, ..JobFilter::default() };
+    let plan_of_running = explain(&running);
+    assert!(plan_of_running.contains("INDEX job_status"), "{plan_of_running}");
     let item = Some(ItemId(Uuid::nil()));
     for search in [PointSearch { item, ..PointSearch::default() }, PointSearch::default()] {
         let plan = plan(&connection, points_of(&search));

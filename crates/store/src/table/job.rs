@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffre_control::model::{Job, Lease};
+use coffre_control::model::{Job, JobStatus, Lease};
 use coffre_control::port::{JobFilter, StoreFault};
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -115,7 +115,12 @@ fn condition(filter: &JobFilter) -> Clause {
         clause.add("vm =", text(vm));
     }
     if let Some(operation) = &filter.operation {
-        clause.add("operation =", text(operation));
+        // Few jobs live at a time, and all that ever were have an operation: the index of
+        // statuses leads to the former, and SQLite does not know by itself that it is better.
+        let living = [JobStatus::InProgress, JobStatus::Cancelling];
+        let few = !filter.statuses.is_empty()
+            && filter.statuses.iter().all(|status| living.contains(status));
+        clause.add(if few { "+operation =" } else { "operation =" }, text(operation));
     }
     if let Some(from) = filter.from {
         clause.add("created >=", time(from));

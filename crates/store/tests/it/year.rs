@@ -16,7 +16,8 @@ use crate::schedule::wanted;
 const BEGIN: &str = "2026-01-01T05:00:00Z";
 const ROOM: Budget = Budget { per_hypervisor: 100_000, per_store: 100_000, batch: 100_000 };
 
-/// Machines of the fleet: `COFFRE_FLEET`, or 12. Days that it lives: `COFFRE_FLEET_DAYS`, or 200.
+/// Machines of the fleet: `COFFRE_FLEET`, or 1000. Days that it lives: `COFFRE_FLEET_DAYS`, or 365.
+/// Services that share it: `COFFRE_FLEET_SERVICES`, or 2.
 fn number(variable: &str, default: u128) -> u128 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
@@ -126,28 +127,37 @@ fn expire(scene: &Scene) -> usize {
     })
 }
 
-#[test]
-fn a_year_of_a_fleet_keeps_what_the_simulator_says() {
+/// What a part of the fleet went through.
+#[derive(Default)]
+struct Lived {
+    machines: usize,
+    made: usize,
+    gone: usize,
+    compared: usize,
+}
+
+/// So many machines live so many days.
+fn live(machines: u128, days: i64) -> Lived {
     let scene = Scene::new();
     scene.at(BEGIN);
     let begin: Timestamp = BEGIN.parse().unwrap();
     let vault = scene.vault("shop", "local");
     let names = policies(&scene, &vault);
-    let items = fleet(&scene, &vault, &names, number("COFFRE_FLEET", 12));
-    let (mut made, mut gone, mut compared) = (0, 0, 0);
-    for day in 0..i64::try_from(number("COFFRE_FLEET_DAYS", 200)).unwrap() {
+    let items = fleet(&scene, &vault, &names, machines);
+    let mut lived = Lived { machines: items.len(), ..Lived::default() };
+    for day in 0..days {
         // A tick every half an hour of the day; points are looked at once.
         for half in 0..48 {
             let at = begin + SignedDuration::from_mins(day * 1440 + half * 30);
             scene.now.set(at);
             while scene.tick(ROOM).started > 0 {
-                made += work(&scene);
+                lived.made += work(&scene);
             }
         }
         scene.now.set(begin + SignedDuration::from_hours((day + 1) * 24));
-        gone += expire(&scene);
-        if day % 30 == 29 || day == 364 {
-            compared += compare(&scene, &vault, &items, begin);
+        lived.gone += expire(&scene);
+        if day % 30 == 29 || day == days - 1 {
+            lived.compared += compare(&scene, &vault, &items, begin);
         }
     }
     let failed = scene.as_service(|tx, _| {
@@ -155,7 +165,29 @@ fn a_year_of_a_fleet_keeps_what_the_simulator_says() {
         Ok(tx.jobs(&JobFilter { statuses, ..JobFilter::default() })?)
     });
     assert!(failed.is_empty());
-    println!("{} machines: {made} points made, {gone} gone, {compared} compared", items.len());
+    lived
+}
+
+#[test]
+fn a_year_of_a_fleet_keeps_what_the_simulator_says() {
+    let (machines, services) = (number("COFFRE_FLEET", 1000), number("COFFRE_FLEET_SERVICES", 2));
+    let days = i64::try_from(number("COFFRE_FLEET_DAYS", 365)).unwrap();
+    let part = machines.div_ceil(services);
+    // Services share nothing: each has its part of the fleet and a processor.
+    let lived: Vec<Lived> = std::thread::scope(|threads| {
+        let parts: Vec<_> = (0..services)
+            .map(|at| part.min(machines.saturating_sub(at * part)))
+            .filter(|count| *count > 0)
+            .map(|count| threads.spawn(move || live(count, days)))
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap()).collect()
+    });
+    let sum = |of: fn(&Lived) -> usize| lived.iter().map(of).sum::<usize>();
+    let (made, gone, compared) = (sum(|it| it.made), sum(|it| it.gone), sum(|it| it.compared));
+    let machines = sum(|it| it.machines);
+    println!(
+        "{machines} machines, {days} days: {made} points made, {gone} gone, {compared} compared"
+    );
     assert!(made > gone && gone > 0 && compared > 0);
 }
 
