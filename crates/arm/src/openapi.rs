@@ -1,9 +1,20 @@
 //! The OpenAPI document of what is served, made from the table of routes: it cannot say anything
 //! else than the router does.
 
+mod answers;
+mod of_backup;
+mod of_deployment;
+mod of_machine;
+mod of_policy;
+mod of_resources;
+mod of_sign_in;
+mod of_vault;
+mod shape;
+
 use serde_json::{Map, Value, json};
 
 use crate::route::{Permission, RouteInfo, routes};
+use answers::Body;
 
 /// The document.
 pub fn openapi() -> Value {
@@ -14,7 +25,7 @@ pub fn openapi() -> Value {
     }
     let parameters = shared_parameters();
     json!({
-        "openapi": "3.0.3",
+        "openapi": "3.1.0",
         "info": {
             "title": "Coffre, the Resource Manager surface",
             "version": "1",
@@ -27,25 +38,51 @@ pub fn openapi() -> Value {
             "responses": shared_responses(),
             "parameters": parameters,
             "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
-            "schemas": {
-                "Error": {
-                    "type": "object",
-                    "required": ["error"],
-                    "properties": { "error": { "$ref": "#/components/schemas/ErrorBody" } },
-                },
-                "ErrorBody": {
-                    "type": "object",
-                    "required": ["code", "message"],
-                    "properties": {
-                        "code": { "type": "string", "minLength": 1 },
-                        "message": { "type": "string", "minLength": 1 },
-                        "target": { "type": "string" },
-                        "details": { "type": "array", "items": { "$ref": "#/components/schemas/ErrorBody" } },
-                    },
-                },
-            },
+            "schemas": schemas(),
         },
     })
+}
+
+/// All shapes by name.
+fn shapes() -> shape::Shapes {
+    let mut all = vec![
+        ("Error", shape::object([("error", shape::named("ErrorBody"))])),
+        ("ErrorBody", error()),
+        (
+            "OAuthError",
+            shape::open([("error", shape::word()), ("error_description", shape::word())]),
+        ),
+    ];
+    let rest = [
+        of_sign_in::all(),
+        of_resources::all(),
+        of_machine::all(),
+        of_vault::all(),
+        of_backup::all(),
+    ];
+    all.extend(rest.into_iter().flatten());
+    all
+}
+
+fn schemas() -> Value {
+    let mut all = Map::new();
+    for (name, shape) in shapes() {
+        all.insert(name.to_owned(), shape);
+    }
+    // A page of each shape that some list is made of.
+    for name in answers::listed() {
+        all.insert(format!("{name}List"), shape::page(shape::named(name)));
+    }
+    Value::Object(all)
+}
+
+fn error() -> Value {
+    shape::object([
+        ("code", shape::word()),
+        ("message", shape::word()),
+        ("target?", shape::text()),
+        ("details?", shape::list(shape::named("ErrorBody"))),
+    ])
 }
 
 /// The parameters of all patterns, and the version.
@@ -106,29 +143,36 @@ fn operation(route: &RouteInfo) -> Value {
 
 fn responses(route: &RouteInfo, open: bool) -> Value {
     let named = |name: &str| json!({ "$ref": format!("#/components/responses/{name}") });
-    if route.method == axum::http::Method::HEAD {
-        return json!({ "2XX": named("Nothing"), "4XX": named("Nothing") });
-    }
-    let refused = named(if open { "SignInRefused" } else { "Refused" });
-    let mut all = json!({ "2XX": named("Done"), "4XX": refused });
-    if !open {
-        // Operations that run, and deletions, answer without a body.
-        all["202"] = named("Nothing");
-        all["204"] = named("Nothing");
+    let refused = match (&route.method, open) {
+        (&axum::http::Method::HEAD, _) => "Nothing",
+        (_, true) => "SignInRefused",
+        (_, false) => "Refused",
+    };
+    let mut all = json!({ "4XX": named(refused) });
+    for (status, body) in answers::of(&route.method, route.pattern).unwrap_or_default() {
+        all[status.to_string()] = match body {
+            Body::Nothing => named("Nothing"),
+            Body::One(name) => done(shape::named(name)),
+            Body::Page(name) => done(shape::named(&format!("{name}List"))),
+        };
     }
     all
+}
+
+fn done(schema: Value) -> Value {
+    json!({
+        "description": "Done.",
+        "content": { "application/json": { "schema": schema } },
+    })
 }
 
 /// Answers that many operations share.
 fn shared_responses() -> Value {
     let answer = |words: &str, schema: Value| json!({ "description": words, "content": { "application/json": { "schema": schema } } });
-    let object = json!({ "type": "object" });
-    let error = json!({ "$ref": "#/components/schemas/Error" });
     json!({
-        "Done": answer("Done, or under way.", object.clone()),
         "Nothing": { "description": "An answer without a body." },
-        "Refused": answer("Refused; the code and the message say why.", error),
-        "SignInRefused": answer("Refused, in the words of OAuth.", object),
+        "Refused": answer("Refused; the code and the message say why.", shape::named("Error")),
+        "SignInRefused": answer("Refused, in the words of OAuth.", json!({ "anyOf": [shape::named("OAuthError"), shape::named("Error")] })),
     })
 }
 

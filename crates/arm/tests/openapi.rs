@@ -4,7 +4,13 @@
 
 use std::path::Path;
 
+use axum::http::{Method, StatusCode};
 use coffre_arm::{openapi, routes};
+use serde_json::{Value, json};
+
+mod world;
+
+use world::contract;
 
 #[test]
 fn the_document_in_the_repository_is_what_is_served() {
@@ -35,4 +41,31 @@ fn every_route_stands_in_it_once() {
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all, "two operations have one id");
+}
+
+/// The check that every other test of the router goes through finds what it is there for.
+#[tokio::test]
+async fn an_answer_that_is_not_in_the_document_is_found() {
+    let world = world::journey::world_with_vault().await;
+    let path = world::vault("");
+    let good = world.get(&path).await.body;
+    let found = |status: u16, body: &Value| {
+        let status = StatusCode::from_u16(status).unwrap();
+        std::panic::catch_unwind(|| contract::check(&Method::GET, &path, status, body)).is_err()
+    };
+    assert!(!found(200, &good));
+    let without = |member: &str| {
+        let mut body = good.clone();
+        body["properties"].as_object_mut().unwrap().remove(member).unwrap();
+        body
+    };
+    assert!(found(200, &without("redundancySettings")), "a member is missing");
+    let mut wrong = good.clone();
+    wrong["properties"]["publicNetworkAccess"] = json!("enabled");
+    assert!(found(200, &wrong), "a word is spelt otherwise");
+    let mut more = good.clone();
+    more["properties"]["somethingNew"] = json!(1);
+    assert!(found(200, &more), "a member is new");
+    assert!(found(202, &Value::Null), "a status is new");
+    assert!(found(404, &json!({ "error": { "code": "X" } })), "an error has no message");
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Each test file uses a part of it.
 
+pub mod contract;
 pub mod journey;
 mod paths;
 
@@ -164,6 +165,7 @@ impl World {
         let state = ArmState {
             page_key: coffre_arm::PageKey::new([9; 32]),
             devices: Arc::default(),
+            attempts: Arc::default(),
             guest_logs: Arc::new(|_| Vec::new()),
             db: Arc::clone(&db),
             clock,
@@ -206,6 +208,7 @@ impl World {
     /// Sends a request as it is.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let router = coffre_arm::router(self.state.clone());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = router.oneshot(request).await.expect("the router answers everything");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a body in memory");
@@ -214,6 +217,7 @@ impl World {
         } else {
             serde_json::from_slice(&bytes).expect("every body is JSON")
         };
+        contract::check(&method, &path, parts.status, &body);
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
