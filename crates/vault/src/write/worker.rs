@@ -21,6 +21,7 @@ pub(super) struct Worker<'s, 'a> {
     sender: Option<SyncSender<FinishedPack>>,
     reader: Box<dyn BlockReader + 'a>,
     packer: Packer,
+    /// A piece; never grows, so that it is filled with zeros once only.
     buffer: Vec<u8>,
     stats: DiskStats,
     found: HashSet<PackId>,
@@ -41,7 +42,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             sender,
             reader,
             packer: Packer::new(Seal::Data)?,
-            buffer: Vec::new(),
+            buffer: vec![0; READ_BYTES],
             stats: DiskStats::default(),
             found: HashSet::new(),
         })
@@ -147,8 +148,9 @@ impl<'s, 'a> Worker<'s, 'a> {
         let run = self.shared.run;
         let length =
             usize::try_from(piece.length).expect("a piece is at most what is read at once");
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(length.next_multiple_of(BLOCK_BYTES), 0);
+        let mut held = std::mem::take(&mut self.buffer);
+        let whole = length.next_multiple_of(BLOCK_BYTES);
+        let buffer = &mut held[..whole];
         // The last block of a disk that ends within it is filled up with zeros.
         buffer[length..].fill(0);
         let offset = piece.offset;
@@ -180,8 +182,8 @@ impl<'s, 'a> Worker<'s, 'a> {
             }
             run_of_new.extend(new);
         }
-        self.store(&mut run_of_new, &buffer)?;
-        self.buffer = buffer;
+        self.store(&mut run_of_new, buffer)?;
+        self.buffer = held;
         self.stats.read_bytes += piece.length;
         let new_bytes = (self.stats.blocks_new - before.blocks_new) * BLOCK;
         self.stats.new_bytes += new_bytes;
