@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use axum::http::Method;
+use coffre_control::attempts::Source;
 use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ResourceGroup, Subscription, Vault, Vm};
 use coffre_control::port::{self, Missing, Order, Search, Tx};
@@ -50,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) subscription: Option<Subscription>,
     /// The resource group in the path, when it exists.
     pub(crate) group: Option<ResourceGroup>,
+    /// Where the request comes from.
+    pub(crate) source: Source,
     /// How far inside of deployments it is.
     pub(crate) nested: Nested,
     /// Now.

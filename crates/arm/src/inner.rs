@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use axum::http::Method;
 use coffre_control::Caller;
+use coffre_control::attempts::Source;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
@@ -93,7 +94,9 @@ pub(crate) fn inner(
     let path = encoded(path);
     let nested = Nested { depth, left: Rc::clone(&origin.nested.left) };
     let conditions = &Conditions::default();
-    let demand =
-        Demand { route, params, query, path: &path, raw_body: &raw_body, conditions, nested };
+    let (path, raw_body) = (&path, &raw_body);
+    // Nothing that a deployment does is a sign-in.
+    let source = Source::default();
+    let demand = Demand { route, params, query, path, raw_body, conditions, source, nested };
     handle(origin.state, origin.base, demand)
 }

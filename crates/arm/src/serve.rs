@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use coffre_control::attempts::Source;
 use coffre_control::{Caller, ErrorCode, Refusal, port};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -129,7 +130,8 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Reply, ArmErro
             matches_none: text(header::IF_NONE_MATCH),
         };
         let raw_body = &raw_body;
-        let demand = Demand { route, params, query, path, raw_body, conditions, nested };
+        let source = parts.extensions.get::<Source>().copied().unwrap_or_default();
+        let demand = Demand { route, params, query, path, raw_body, conditions, source, nested };
         let reply = handle(&shared.state, &caller, demand)?;
         if let Some(name) = signs_in.as_ref().filter(|_| reply.is_success()) {
             shared.limiter.put_back(Kind::SignIn, name);
@@ -163,6 +165,7 @@ pub(crate) struct Demand<'a> {
     pub(crate) path: &'a str,
     pub(crate) raw_body: &'a [u8],
     pub(crate) conditions: &'a Conditions,
+    pub(crate) source: Source,
     pub(crate) nested: Nested,
 }
 
@@ -196,6 +199,7 @@ pub(crate) fn handle(
         body,
         subscription: None,
         group: None,
+        source: demand.source,
         nested: demand.nested,
         now: (state.clock)(),
     };

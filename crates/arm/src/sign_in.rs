@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coffre_control::id::TenantId;
-use coffre_control::usecase::{Login, authenticate, caller_of};
+use coffre_control::usecase::{Door, Entry, Factor, Login, caller_of, factor_of};
 use coffre_control::{Caller, ErrorCode, port};
 use serde_json::json;
 
@@ -54,16 +54,16 @@ pub(crate) fn caller(state: &ArmState, claims: &Claims) -> Result<Caller, ArmErr
     )
 }
 
-/// Checks a secret or a password; none when it is wrong.
-pub(crate) fn check_secret(call: &Call<'_>, login: Login<'_>) -> Result<Option<Caller>, ArmError> {
-    match authenticate(&*call.state.db, login) {
-        Ok(caller) => Ok(Some(caller)),
-        Err(refusal) if refusal.code == ErrorCode::InvalidCredentials => {
-            tracing::warn!(?login, "sign-in failed");
-            Ok(None)
-        }
-        Err(refusal) => Err(refusal.into()),
+/// Checks a secret or a password.
+pub(crate) fn check_secret(call: &Call<'_>, login: Login<'_>) -> Result<Entry, ArmError> {
+    let (state, now, source) = (call.state, call.now, call.source);
+    let ids = || (state.ids)();
+    let door = Door { db: &*state.db, attempts: &state.attempts, source, now, ids: &ids };
+    let entry = door.secret(login)?;
+    if !matches!(entry, Entry::In(_)) {
+        tracing::warn!(?login, %source, "sign-in failed");
     }
+    Ok(entry)
 }
 
 /// For whom a sign-in is tried: the name or the client id of the form.
@@ -101,18 +101,24 @@ pub(crate) fn refresh_audience(state: &ArmState) -> String {
     format!("{}/oauth2/refresh", state.public_url)
 }
 
-/// The caller behind a refresh token, when that is good.
-pub(crate) fn refresh(call: &Call<'_>, token: &str) -> Result<Option<Caller>, ArmError> {
+/// The caller behind a refresh token, when that is good. One from before codes were asked for at
+/// the sign-in of its owner was given for less than a sign-in needs now.
+pub(crate) fn refresh(call: &Call<'_>, token: &str) -> Result<Entry, ArmError> {
     let state = call.state;
     if token.len() > TOKEN_BYTES_MAX {
-        return Ok(None);
+        return Ok(Entry::Wrong);
     }
-    let Ok(claims) = state.tokens.verify(token) else { return Ok(None) };
+    let Ok(claims) = state.tokens.verify(token) else { return Ok(Entry::Wrong) };
     let audience = refresh_audience(state);
     if token::check(&claims, &issuers(state, &claims.tid), &audience, call.now).is_err() {
-        return Ok(None);
+        return Ok(Entry::Wrong);
     }
-    caller(state, &claims).map(Some)
+    let caller = caller(state, &claims)?;
+    let factor = call.read("find factor", |tx| factor_of(tx, caller.principal))?;
+    Ok(match factor {
+        Factor::On { since, .. } if claims.iat < since.as_second() => Entry::NeedsCode(caller),
+        Factor::On { .. } | Factor::Begun | Factor::Off => Entry::In(caller),
+    })
 }
 
 /// `client_info`: the ids under which a client caches a user.

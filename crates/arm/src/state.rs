@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coffre_control::attempts::Attempts;
 use coffre_control::device::DeviceCodes;
 use coffre_control::id::VmId;
 use coffre_control::port::Db;
@@ -32,6 +33,8 @@ pub struct ArmState {
     pub page_key: PageKey,
     /// The codes of programs that wait for somebody in the portal to let them in.
     pub devices: Arc<DeviceCodes>,
+    /// Who guesses at sign-ins is held back.
+    pub attempts: Arc<Attempts>,
     /// Where clients reach this service: `https://host:port`, no slash at the end.
     pub public_url: String,
 }

@@ -207,6 +207,107 @@ async fn sign_in_often(fields: &str, times: usize) -> Vec<(StatusCode, Option<He
     codes
 }
 
+/// Turns codes on for the user.
+fn with_codes(world: &World) {
+    use coffre_control::factor::{FactorKey, code_at};
+    use coffre_control::usecase::{begin_factor, confirm_factor};
+    let (key, secret) = (FactorKey::new(&[1; 32]), [7; 20]);
+    let caller = coffre_control::Caller {
+        principal: uuid::Uuid::from_u128(0xa11).into(),
+        name: USER_NAME.to_owned(),
+        roles: Vec::new(),
+        grants: Vec::new(),
+    };
+    let now = (world.state.clock)();
+    let cx = coffre_control::Cx::new(&caller, now, &uuid::Uuid::new_v4);
+    coffre_control::port::tx(&*world.db, "codes", |tx| {
+        begin_factor(tx, &cx, &key, &secret, [3; 12])?;
+        confirm_factor(tx, &cx, &key, &code_at(&secret, now), &[[5; 10]; 10])
+    })
+    .unwrap();
+}
+
+fn password<'a>(name: &'a str, secret: &'a str) -> [(&'a str, &'a str); 4] {
+    [("grant_type", "password"), ("username", name), ("password", secret), ("client_id", "c")]
+}
+
+#[tokio::test]
+async fn a_password_alone_is_not_enough_for_who_has_codes() {
+    let world = World::new();
+    let path = "/adfs/oauth2/token";
+    let before = post_form(&world, path, &password(USER_NAME, SECRET)).await;
+    let refresh = before.body["refresh_token"].as_str().unwrap();
+    world.advance(std::time::Duration::from_secs(10));
+    with_codes(&world);
+    let answer = post_form(&world, path, &password(USER_NAME, SECRET)).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.body["error"], "interaction_required");
+    assert_eq!(answer.body["error_codes"][0], 50_076);
+    let text = answer.body["error_description"].as_str().unwrap();
+    assert!(text.starts_with("AADSTS50076: ") && text.contains("--use-device-code"), "{text}");
+    assert!(answer.body.get("access_token").is_none());
+    // Whoever knows no password is not told that there are codes.
+    let answer = post_form(&world, path, &password(USER_NAME, "wrong")).await;
+    assert_eq!(answer.body["error_codes"][0], 50_126);
+    // What was signed in with less than is asked for now does not go on.
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "c")];
+    let answer = post_form(&world, path, &fields).await;
+    assert_eq!(answer.body["error_codes"][0], 50_076, "{}", answer.body);
+    let answer = post_form(&world, path, &client_credentials(OWNER, SECRET)).await;
+    assert_eq!(answer.status, StatusCode::OK, "a program has no codes");
+}
+
+#[tokio::test]
+async fn who_guesses_is_held_back_by_name_and_the_right_secret_of_others_is_not() {
+    let world = World::new();
+    let path = "/adfs/oauth2/token";
+    for _ in 0..6 {
+        let answer = post_form(&world, path, &password(USER_NAME, "wrong")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    }
+    for secret in ["wrong", SECRET] {
+        let answer = post_form(&world, path, &password(USER_NAME, secret)).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.header("retry-after"), "1");
+        assert_eq!(answer.body["error_codes"][0], 50_053);
+        let text = answer.body["error_description"].as_str().unwrap();
+        assert!(text.contains("Try again in 1 seconds"), "{text}");
+    }
+    let answer = post_form(&world, path, &client_credentials(OWNER, SECRET)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let audit = world.call("POST", "/providers/Microsoft.Coffre/audit/list", Value::Null).await;
+    let target = audit.body["value"][0]["properties"]["target"].as_str().unwrap();
+    assert!(target.starts_with(&format!("{USER_NAME}: sign-in held back for 1 s")), "{target}");
+    world.advance(std::time::Duration::from_secs(1));
+    let answer = post_form(&world, path, &password(USER_NAME, SECRET)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn who_guesses_many_names_is_held_back_by_address() {
+    use coffre_control::attempts::Source;
+    let world = World::new();
+    let send = async |from: &str, fields: &[(&str, &str)]| {
+        let form: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.replace(' ', "+").replace('@', "%40")))
+            .collect();
+        let request = Request::post("/adfs/oauth2/token")
+            .extension(Source::of(from.parse().unwrap()))
+            .body(Body::from(form.join("&")));
+        world.send(request.unwrap()).await.status
+    };
+    assert_eq!(send("192.0.2.1", &password(USER_NAME, SECRET)).await, StatusCode::OK);
+    for n in 0..21 {
+        let name = format!("name{n}");
+        assert_eq!(send("192.0.2.1", &password(&name, "x")).await, StatusCode::BAD_REQUEST);
+    }
+    let (held, well) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::OK);
+    assert_eq!(send("192.0.2.1", &client_credentials(OWNER, SECRET)).await, held);
+    assert_eq!(send("192.0.2.2", &client_credentials(OWNER, SECRET)).await, well);
+    assert_eq!(send("192.0.2.1", &password(USER_NAME, SECRET)).await, well, "known there");
+}
+
 #[tokio::test]
 async fn who_guesses_secrets_is_slowed_down() {
     let fields = format!("client_id={READER}&client_secret=&grant_type=nothing");

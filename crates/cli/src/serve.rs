@@ -33,7 +33,9 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use coffre_arm::{ArmState, Deployments, PageKey};
+use coffre_control::attempts::Attempts;
 use coffre_control::device::DeviceCodes;
+use coffre_control::factor::FactorKey;
 use coffre_control::port::Db;
 use coffre_portal::PortalState;
 use coffre_store::SqliteDb;
@@ -207,6 +209,7 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
     let poke: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.bell.ring());
     let asked = Arc::clone(service);
     let devices: Arc<DeviceCodes> = Arc::default();
+    let attempts: Arc<Attempts> = Arc::default();
     let arm = coffre_arm::router(ArmState {
         guest_logs: Arc::new(move |vm| extension::guest_logs(&asked, vm)),
         db: Arc::clone(&service.db),
@@ -215,12 +218,15 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         ids: Arc::clone(&ids),
         tokens: Arc::new(tokens::Signer::open(data, Arc::clone(&clock))?),
         devices: Arc::clone(&devices),
+        attempts: Arc::clone(&attempts),
         page_key: PageKey::new(secrets::kept(&data.keys().join("pages.key"))?),
         poke: Arc::clone(&poke),
         public_url: url.clone(),
     });
     let portal = coffre_portal::router(PortalState {
         devices,
+        attempts,
+        factor_key: FactorKey::new(&secrets::kept(&data.keys().join("codes.key"))?),
         db: Arc::clone(&service.db),
         clock,
         ids,

@@ -1,7 +1,8 @@
 //! Signing in on another device: a program without a browser shows a short code, and somebody who
 //! is signed in elsewhere types it and lets the program in.
 //!
-//! Codes live in memory for a quarter of an hour. Time and codes are arguments, as everywhere here.
+//! Codes live in memory for a quarter of an hour. Who guesses is held back where they type
+//! ([`crate::attempts`]). Time and codes are arguments, as everywhere here.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,6 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const USER_LETTERS: usize = 8;
 /// Codes that are held at a time.
 const HELD_MAX: usize = 1000;
-/// Wrong codes that one person may type while a code lives.
-const WRONG_MAX: u32 = 20;
 
 /// The codes that wait for somebody, or for their program to ask.
 #[derive(Debug, Default)]
@@ -31,8 +30,6 @@ pub struct DeviceCodes(Mutex<Held>);
 struct Held {
     /// By the long code, which only the program knows.
     waiting: HashMap<String, Waiting>,
-    /// Wrong codes of each person, and since when they are counted.
-    wrong: HashMap<PrincipalId, (u32, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -75,30 +72,23 @@ impl DeviceCodes {
         Some(format!("{}-{}", &user[..4], &user[4..]))
     }
 
+    /// Whether there is such a code that nobody decided about.
+    pub fn waits(&self, typed: &str, now: Timestamp) -> bool {
+        let typed = plain(typed);
+        let held = self.held(now);
+        held.waiting.values().any(|it| it.user == typed && it.answer == Answer::Pending)
+    }
+
     /// Somebody typed a short code, in any case and with or without its hyphen. Says whether there
-    /// is such a code that nobody decided about; who guesses is not heard for a while.
+    /// is such a code that nobody decided about.
     pub fn decide(&self, typed: &str, who: PrincipalId, allow: bool, now: Timestamp) -> bool {
-        let typed: String = typed
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|letter| letter.to_ascii_uppercase())
-            .collect();
+        let typed = plain(typed);
         let mut held = self.held(now);
-        if held.wrong.get(&who).is_some_and(|(times, _)| *times >= WRONG_MAX) {
-            return false;
-        }
         let found =
             held.waiting.values_mut().find(|it| it.user == typed && it.answer == Answer::Pending);
-        match found {
-            Some(waiting) => {
-                waiting.answer = if allow { Answer::Allowed(who) } else { Answer::Refused };
-                true
-            }
-            None => {
-                held.wrong.entry(who).or_insert((0, now)).0 += 1;
-                false
-            }
-        }
+        let Some(waiting) = found else { return false };
+        waiting.answer = if allow { Answer::Allowed(who) } else { Answer::Refused };
+        true
     }
 
     /// The program asks what became of its code. What is decided is told once.
@@ -119,9 +109,14 @@ impl DeviceCodes {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lives = |since: Timestamp| now.as_second() - since.as_second() < DEVICE_SECS;
         held.waiting.retain(|_, it| lives(it.since));
-        held.wrong.retain(|_, (_, since)| lives(*since));
         held
     }
+}
+
+/// A code as it was meant, whatever stands between its letters.
+fn plain(typed: &str) -> String {
+    let letters = typed.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
 #[cfg(test)]
@@ -145,7 +140,9 @@ mod tests {
         let user = code(&codes, "long", 0);
         assert_eq!(user, "BCDF-GHJK");
         assert_eq!(codes.ask("long", at(1)), Answer::Pending);
+        assert!(codes.waits("bcdfghjk", at(2)) && !codes.waits("ZZZZ-ZZZZ", at(2)));
         assert!(codes.decide(" bcdf ghjk", ANN, true, at(2)));
+        assert!(!codes.waits(&user, at(2)));
         assert!(!codes.decide(&user, ANN, false, at(2)), "it is decided");
         assert_eq!(codes.ask("long", at(3)), Answer::Allowed(ANN));
         assert_eq!(codes.ask("long", at(3)), Answer::Unknown);
@@ -166,16 +163,5 @@ mod tests {
             codes.begin(n.to_string(), [a, b, a / 20, b, 0, 0, 0, 0], at(2000)).is_some()
         });
         assert!(begun.count() <= HELD_MAX);
-    }
-
-    #[test]
-    fn who_guesses_is_not_heard_for_a_while() {
-        let codes = DeviceCodes::default();
-        let user = code(&codes, "long", 0);
-        for _ in 0..WRONG_MAX {
-            assert!(!codes.decide("ZZZZ-ZZZZ", ANN, true, at(1)));
-        }
-        assert!(!codes.decide(&user, ANN, true, at(1)));
-        assert!(codes.decide(&user, PrincipalId(Uuid::from_u128(2)), true, at(1)));
     }
 }

@@ -11,13 +11,16 @@
 //! * [`job`] – what may happen to a job next
 //! * [`schedule`] – when backups are due
 //! * [`retention`] – how long recovery points are kept
+//! * [`factor`] – codes beside a password, [`attempts`] – who guesses is held back
 //! * [`device`] – codes by which somebody lets in a program on another device
 //! * [`authz`], [`error`], [`cx`] – who may, what is refused and why, who asks and when
 
+pub mod attempts;
 pub mod authz;
 pub mod cx;
 pub mod device;
 pub mod error;
+pub mod factor;
 pub mod id;
 pub mod job;
 pub mod model;

@@ -17,6 +17,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use coffre_control::attempts::Source;
 use coffre_control::port::read;
 use coffre_control::usecase::caller_of;
 use coffre_control::{Action, ErrorCode, Refusal};
@@ -47,7 +48,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if path.starts_with("/portal/static/") {
         return with_headers(next.run(request).await, false);
     }
-    let (view, new_csrf) = match view_of(&app, request.headers().clone(), request.uri()).await {
+    let source = request.extensions().get::<Source>().copied().unwrap_or_default();
+    let (headers, address) = (request.headers().clone(), request.uri().clone());
+    let (view, new_csrf) = match view_of(&app, source, headers, &address).await {
         Ok(pair) => pair,
         Err(problem) => return with_headers(problem.status().into_response(), true),
     };
@@ -66,7 +69,12 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 }
 
 /// Finds out who looks and how; the flag says that the form token is new.
-async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, bool), Problem> {
+async fn view_of(
+    app: &App,
+    source: Source,
+    headers: HeaderMap,
+    address: &Uri,
+) -> Result<(View, bool), Problem> {
     let cookie = |name| app.cookies.read(&headers, name);
     let sent_csrf = cookie("csrf").filter(|token| token.len() == 64);
     let now = app.now();
@@ -94,6 +102,7 @@ async fn view_of(app: &App, headers: HeaderMap, address: &Uri) -> Result<(View, 
         csrf: sent_csrf.map_or_else(session::token, str::to_owned),
         caller,
         here: address.path_and_query().map_or("/portal/", |it| it.as_str()).to_owned(),
+        source,
         now,
         unseen,
     };
@@ -108,7 +117,7 @@ async fn admit(app: &App, view: &View, path: &str, request: Request) -> Result<R
     } else {
         request
     };
-    let open = matches!(path, "/portal/sign-in" | "/portal/preferences");
+    let open = matches!(path, "/portal/sign-in" | "/portal/sign-in/code" | "/portal/preferences");
     if view.caller.is_none() && !open {
         if request.headers().contains_key(FRAGMENT) {
             return Err((StatusCode::UNAUTHORIZED, Html("")).into_response());

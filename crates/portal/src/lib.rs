@@ -17,6 +17,7 @@ pub mod cookie;
 pub mod form;
 pub mod format;
 mod guard;
+mod half;
 pub mod i18n;
 mod inventory;
 mod live;

@@ -6,9 +6,10 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::page::{
-    access, activity, approvals, backup, costs, device, error, guides, item, items, job, jobs,
-    notifications, overview, policy, policy_edit, power, preferences, protect, restore, settings,
-    sign_in, stop, vault, vault_new, vault_protect, vaults, vm, vms, welcome,
+    access, activity, approvals, backup, codes, costs, device, error, guides, item, items, job,
+    jobs, notifications, overview, policy, policy_edit, power, preferences, protect, restore,
+    settings, sign_in, sign_in_code, stop, vault, vault_new, vault_protect, vaults, vm, vms,
+    welcome,
 };
 use crate::state::{App, PortalState};
 use crate::{assets, guard, live};
@@ -20,6 +21,7 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/", get(overview::show))
         .route("/portal/welcome", get(welcome::show).post(welcome::finish))
         .route("/portal/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/portal/sign-in/code", get(sign_in_code::show).post(sign_in_code::check))
         .route("/portal/sign-out", post(sign_in::sign_out))
         .route("/portal/preferences", post(preferences::change))
         .route("/portal/vms", get(vms::show))
@@ -70,6 +72,8 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/settings/access/{id}/roles", post(access::change_roles))
         .route("/portal/settings/access/{id}/secret", post(access::renew))
         .route("/portal/settings/access/{id}/certificate", post(access::certificate))
+        .route("/portal/settings/access/{id}/codes", post(access::reset_codes))
+        .route("/portal/settings/codes", get(codes::show).post(codes::change))
         .route("/portal/device", get(device::show).post(device::decide))
         .route("/portal/settings/password", get(access::password).post(access::change_password))
         .route("/portal/static/{file}", get(assets::serve))

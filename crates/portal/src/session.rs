@@ -68,6 +68,11 @@ impl Sessions {
         Some(session.principal)
     }
 
+    /// Ends all sessions of somebody but this one.
+    pub fn end_others(&self, principal: PrincipalId, kept: &str) {
+        self.lock().retain(|token, it| it.principal != principal || token == kept);
+    }
+
     /// Ends a session; one that is not there is as good.
     pub fn end(&self, token: &str) {
         self.lock().remove(token);
@@ -99,6 +104,15 @@ mod tests {
         assert_eq!(sessions.principal(&token, at(16)), Some(ANN));
         sessions.end(&token);
         assert_eq!(sessions.principal(&token, at(16)), None);
+
+        let (one, two) = (sessions.begin(ANN, at(0)), sessions.begin(ANN, at(0)));
+        let other = sessions.begin(PrincipalId(Uuid::from_u128(2)), at(0));
+        sessions.end_others(ANN, &one);
+        assert!(
+            sessions.principal(&one, at(1)).is_some()
+                && sessions.principal(&other, at(1)).is_some()
+        );
+        assert_eq!(sessions.principal(&two, at(1)), None);
 
         let idle = sessions.begin(ANN, at(0));
         assert_eq!(sessions.principal(&idle, at(9)), None);

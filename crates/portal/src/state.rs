@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use coffre_control::attempts::{Attempts, Source};
 use coffre_control::device::DeviceCodes;
+use coffre_control::factor::FactorKey;
 use coffre_control::port::{self, Db, Tx};
-use coffre_control::usecase::act;
+use coffre_control::usecase::{Door, act};
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::cookie::CookieScope;
+use crate::half::Halves;
 use crate::live::Live;
 use crate::session::Sessions;
 
@@ -28,9 +31,21 @@ pub struct PortalState {
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// The codes of programs that wait for somebody to let them in.
     pub devices: Arc<DeviceCodes>,
+    /// Who guesses at sign-ins is held back.
+    pub attempts: Arc<Attempts>,
+    /// Seals the secrets of codes.
+    pub factor_key: FactorKey,
     /// Address under which people reach the portal (`https://host:port`). With `http://` cookies
     /// are not marked as secure.
     pub public_url: String,
+}
+
+impl PortalState {
+    /// The door for sign-ins from a source.
+    pub(crate) fn door(&self, source: Source) -> Door<'_> {
+        let (db, attempts, ids) = (&*self.db, &*self.attempts, &*self.ids);
+        Door { db, attempts, source, now: (self.clock)(), ids }
+    }
 }
 
 impl fmt::Debug for PortalState {
@@ -44,6 +59,7 @@ impl fmt::Debug for PortalState {
 pub(crate) struct App {
     pub(crate) given: PortalState,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) halves: Arc<Halves>,
     pub(crate) cookies: CookieScope,
     pub(crate) live: Arc<Live>,
     /// Checking a secret costs tens of MiB and ms; so many at once and no more.
@@ -57,7 +73,14 @@ impl App {
     pub(crate) fn new(given: PortalState) -> Self {
         let cookies = CookieScope::of(&given.public_url);
         let sign_ins = Arc::new(Semaphore::new(SIGN_INS_MAX));
-        Self { given, sessions: Arc::default(), cookies, live: Arc::default(), sign_ins }
+        Self {
+            given,
+            sessions: Arc::default(),
+            halves: Arc::default(),
+            cookies,
+            live: Arc::default(),
+            sign_ins,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,6 +1,7 @@
 //! What every page is given: who looks at it, in which language and colours, and how values are
 //! written for them.
 
+use coffre_control::attempts::Source;
 use coffre_control::{Action, Caller, ErrorCode};
 use jiff::Timestamp;
 
@@ -61,6 +62,8 @@ pub struct View {
     pub caller: Option<Caller>,
     /// Path and query of the page.
     pub here: String,
+    /// Where the request comes from.
+    pub source: Source,
     /// What time it is.
     pub now: Timestamp,
     /// How many jobs ended since the reader looked at the notifications; none = nobody is signed in.

@@ -3,8 +3,9 @@
 
 use axum::http::StatusCode;
 use coffre_control::Caller;
+use coffre_control::attempts::HeldBack;
 use coffre_control::id::TenantId;
-use coffre_control::usecase::Login;
+use coffre_control::usecase::{Entry, Login};
 use serde_json::{Value, json};
 
 use crate::assertion;
@@ -126,35 +127,25 @@ pub(crate) fn token(call: &Call<'_>) -> Result<Reply, ArmError> {
         }
         "client_credentials" => {
             let (client_id, secret) = (field("client_id"), field("client_secret"));
-            match sign_in::check_secret(call, Login::Secret { client_id, secret })? {
-                Some(caller) => program_tokens(call, tenant, &caller),
-                None => Ok(refused(
-                    call,
-                    7_000_215,
-                    "invalid_client",
-                    "Invalid client id or client secret provided.",
-                )),
-            }
+            let entry = sign_in::check_secret(call, Login::Secret { client_id, secret })?;
+            enter(call, entry, (7_000_215, "invalid_client", BAD_SECRET), |caller| {
+                program_tokens(call, tenant, caller)
+            })
         }
         "password" => {
             let (name, password) = (field("username"), field("password"));
-            match sign_in::check_secret(call, Login::Password { name, password })? {
-                Some(caller) => user_tokens(call, tenant, &caller, field("client_id")),
-                None => {
-                    Ok(refused(call, 50_126, "invalid_grant", "Invalid user name or password."))
-                }
-            }
+            let entry = sign_in::check_secret(call, Login::Password { name, password })?;
+            enter(call, entry, (50_126, "invalid_grant", BAD_PASSWORD), |caller| {
+                user_tokens(call, tenant, caller, field("client_id"))
+            })
         }
         device::GRANT => device::answer(call, tenant, &form),
-        "refresh_token" => match sign_in::refresh(call, field("refresh_token"))? {
-            Some(caller) => user_tokens(call, tenant, &caller, field("client_id")),
-            None => Ok(refused(
-                call,
-                700_082,
-                "invalid_grant",
-                "The refresh token has expired or is invalid. Sign in again.",
-            )),
-        },
+        "refresh_token" => {
+            let entry = sign_in::refresh(call, field("refresh_token"))?;
+            enter(call, entry, (700_082, "invalid_grant", BAD_REFRESH), |caller| {
+                user_tokens(call, tenant, caller, field("client_id"))
+            })
+        }
         _ => Ok(refused(
             call,
             70_003,
@@ -162,6 +153,44 @@ pub(crate) fn token(call: &Call<'_>) -> Result<Reply, ArmError> {
             "The grant type is not supported. Use client_credentials, password, refresh_token or a device code.",
         )),
     }
+}
+
+const BAD_SECRET: &str = "Invalid client id or client secret provided.";
+const BAD_PASSWORD: &str = "Invalid user name or password.";
+const BAD_REFRESH: &str = "The refresh token has expired or is invalid. Sign in again.";
+
+/// What a sign-in is answered with; `wrong` has number, error and message of the refusal.
+fn enter(
+    call: &Call<'_>,
+    entry: Entry,
+    wrong: (u32, &str, &str),
+    tokens: impl FnOnce(&Caller) -> Result<Reply, ArmError>,
+) -> Result<Reply, ArmError> {
+    match entry {
+        Entry::In(caller) => tokens(&caller),
+        Entry::Wrong => Ok(refused(call, wrong.0, wrong.1, wrong.2)),
+        Entry::NeedsCode(_) => Ok(needs_code(call)),
+        Entry::HeldBack(HeldBack { seconds }) => {
+            let message = format!(
+                "There were too many tries with a wrong secret. Try again in {seconds} seconds."
+            );
+            let reply = refused(call, 50_053, wrong.1, &message);
+            Ok(reply.with_status(StatusCode::TOO_MANY_REQUESTS).retry_after_secs(seconds))
+        }
+    }
+}
+
+/// A password alone is not enough, and this grant has no room for a code.
+fn needs_code(call: &Call<'_>) -> Reply {
+    let page = format!("{}/portal/device", call.state.public_url);
+    let message = format!(
+        "This user signs in with a code beside the password, which cannot be sent here. Use 'az \
+         login --use-device-code' and enter the code that it shows at {page}."
+    );
+    let mut reply = refused(call, 50_076, "interaction_required", &message);
+    // By this clients know that somebody has to do something.
+    reply.add_member("suberror", json!("basic_action"));
+    reply
 }
 
 /// A program that signs with its certificate instead of telling a secret.

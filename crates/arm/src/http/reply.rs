@@ -61,6 +61,24 @@ impl Reply {
         self
     }
 
+    /// The same with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Reply {
+        Reply { status, ..self }
+    }
+
+    /// Adds a member to a body that is an object.
+    pub(crate) fn add_member(&mut self, name: &str, value: Value) {
+        if let Some(Value::Object(members)) = &mut self.body {
+            members.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Asks the client to come back after so many seconds.
+    pub(crate) fn retry_after_secs(mut self, seconds: u64) -> Reply {
+        self.push_header(header::RETRY_AFTER, seconds.into());
+        self
+    }
+
     /// Adds `Azure-AsyncOperation`: where the state of the operation is to be read.
     pub(crate) fn async_operation(self, url: &str) -> Reply {
         self.url_header(HeaderName::from_static("azure-asyncoperation"), url)

@@ -8,7 +8,7 @@ use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId};
 use coffre_control::model::{Principal, PrincipalKind, Region, StorageAccount, Subscription};
 use coffre_control::port::{self, Db};
-use coffre_control::usecase::{Seed, first_run, hash_secret};
+use coffre_control::usecase::{Seed, first_run, forget_factor, hash_secret};
 use uuid::Uuid;
 
 use super::config::Config;
@@ -69,6 +69,8 @@ pub(crate) fn renew_secret(db: &dyn Db, secret_file: Option<&Path>) -> anyhow::R
         for (name, hash) in [ADMINISTRATOR, ADMINISTRATOR_APP].into_iter().zip(&hashes) {
             if let Some(mut principal) = tx.principal_named(name)? {
                 principal.secret_hash.clone_from(hash);
+                // Whoever lost the secret may have lost the device with the codes too.
+                forget_factor(tx, principal.id)?;
                 tx.put_principal(&mut principal)?;
             }
         }

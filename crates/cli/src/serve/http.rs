@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use coffre_control::attempts::Source;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,8 +37,10 @@ pub(crate) async fn serve(
             () = stopped(&mut stop) => break,
         };
         match accepted {
-            Ok((stream, _peer)) => {
-                let connection = connection(stream, acceptor.clone(), router.clone(), stop.clone());
+            Ok((stream, peer)) => {
+                // Who guesses is held back by where they are.
+                let router = router.clone().layer(Extension(Source::of(peer.ip())));
+                let connection = connection(stream, acceptor.clone(), router, stop.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(slot);

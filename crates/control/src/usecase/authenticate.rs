@@ -32,6 +32,30 @@ pub enum Login<'a> {
     },
 }
 
+impl Login<'_> {
+    /// For whom it is tried, in one way of writing: wrong tries are counted by it.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Secret { client_id, .. } => client_id
+                .parse::<PrincipalId>()
+                .map_or_else(|_| (*client_id).to_owned(), |id| id.to_string()),
+            Self::Password { name, .. } => (*name).to_owned(),
+        }
+    }
+
+    /// Who has this name or client id.
+    pub(crate) fn principal(&self, tx: &mut dyn Tx) -> Result<Option<Principal>, Refusal> {
+        let (found, kind) = match self {
+            Self::Secret { client_id, .. } => {
+                let Ok(id) = client_id.parse::<PrincipalId>() else { return Ok(None) };
+                (tx.principal(id)?, PrincipalKind::ServicePrincipal)
+            }
+            Self::Password { name, .. } => (tx.principal_named(name)?, PrincipalKind::User),
+        };
+        Ok(found.filter(|principal| principal.kind == kind))
+    }
+}
+
 impl std::fmt::Debug for Login<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -44,7 +68,7 @@ impl std::fmt::Debug for Login<'_> {
 /// Checks who somebody is. Takes tens of milliseconds of CPU, on purpose, and the same whether
 /// the name is known or not; holds no transaction meanwhile.
 pub fn authenticate(db: &dyn Db, login: Login<'_>) -> Result<Caller, Refusal> {
-    let found = read(db, "authenticate", |tx| find(tx, login))?;
+    let found = read(db, "authenticate", |tx| login.principal(tx))?;
     let secret = match login {
         Login::Secret { secret, .. } => secret,
         Login::Password { password, .. } => password,
@@ -78,17 +102,6 @@ pub fn hash_secret(secret: &str, salt: &[u8; 16]) -> String {
         .hash_password_with_salt(secret.as_bytes(), salt)
         .expect("default parameters and a salt of 16 bytes are valid");
     hash.to_string()
-}
-
-fn find(tx: &mut dyn Tx, login: Login<'_>) -> Result<Option<Principal>, Refusal> {
-    let (found, kind) = match login {
-        Login::Secret { client_id, .. } => {
-            let Ok(id) = client_id.parse::<PrincipalId>() else { return Ok(None) };
-            (tx.principal(id)?, PrincipalKind::ServicePrincipal)
-        }
-        Login::Password { name, .. } => (tx.principal_named(name)?, PrincipalKind::User),
-    };
-    Ok(found.filter(|principal| principal.kind == kind))
 }
 
 fn caller(principal: Principal) -> Caller {

@@ -8,10 +8,11 @@
 //! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
-//! [`mod@storage_account`], [`mod@access`], [`mod@certificate`], [`mod@delete_point`], [`mod@retry_job`],
+//! [`mod@storage_account`], [`mod@access`], [`mod@certificate`],
+//! [`mod@second_factor`], [`mod@delete_point`], [`mod@retry_job`],
 //! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`],
 //! [`mod@guard`], [`mod@approval`]. For the service: [`mod@job_work`], [`mod@record_vms`],
-//! [`mod@authenticate`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
+//! [`mod@authenticate`], [`mod@sign_in`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
 //! [`mod@expiry`], [`mod@collection`], [`mod@vault_time`].
 
 pub mod accept;
@@ -51,7 +52,9 @@ pub mod restore;
 pub mod retry_job;
 pub mod role;
 pub mod run_schedule;
+pub mod second_factor;
 pub mod settings;
+pub mod sign_in;
 pub mod simulate_policy;
 pub mod stop_protection;
 pub mod storage_account;
@@ -103,6 +106,11 @@ pub use restore::{Restore, RestoreWish, restore};
 pub use retry_job::{is_retriable, retry_job};
 pub use role::caller_at;
 pub use run_schedule::{Budget, Ticked, next_scheduled, run_schedule};
+pub use second_factor::{
+    Factor, begin_factor, begun_secret, confirm_factor, factor_of, forget_factor, remove_factor,
+    use_code,
+};
+pub use sign_in::{Door, Entry};
 pub use simulate_policy::{Run, Simulate, Simulation, simulate_policy};
 pub use stop_protection::{
     delete_backup_data, purge_deleted_items, stop_protection, suspend_protection, undelete_item,

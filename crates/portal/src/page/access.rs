@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use coffre_control::id::PrincipalId;
 use coffre_control::model::{Principal, PrincipalKind};
 use coffre_control::usecase::{
-    Certificate, NewPrincipal, add_certificate, certificates_of, create_principal, hash_password,
-    hash_secret, list_principals, read_certificate, remove_certificate, set_roles, set_secret,
+    Certificate, NewPrincipal, add_certificate, certificates_of, create_principal, factor_of,
+    hash_password, hash_secret, list_principals, read_certificate, remove_certificate,
+    remove_factor, set_roles, set_secret,
 };
 use coffre_control::{Caller, ErrorCode, Refusal, Role};
 
@@ -44,6 +45,8 @@ struct Row {
     is_program: bool,
     roles: Vec<Role>,
     is_me: bool,
+    /// Whether codes are asked for at their sign-in.
+    has_codes: bool,
     /// Serial number, and until when it is good.
     certificates: Vec<(String, TimeElement)>,
 }
@@ -154,6 +157,26 @@ pub(crate) async fn certificate(
     }
 }
 
+/// `POST /portal/settings/access/{id}/codes`: no more codes at the sign-in of somebody whose device
+/// is lost.
+pub(crate) async fn reset_codes(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+) -> Answer {
+    let id: PrincipalId = parse_id(&id)?;
+    if id == view.caller().principal {
+        // Their own page asks for a code.
+        return go("/portal/settings/codes");
+    }
+    let done =
+        app.change("portal_reset_codes", view.caller(), move |tx, cx| remove_factor(tx, cx, id));
+    match done.await {
+        Ok(()) => go("/portal/settings/access"),
+        Err(refusal) => page(&app, &view, Some(refusal), None, "").await,
+    }
+}
+
 /// `GET /portal/settings/password`.
 pub(crate) async fn password(view: View) -> Answer {
     html(&Password { view: &view, section: "settings", wrong: None, done: false })
@@ -207,7 +230,8 @@ async fn page(
             let mut people = Vec::new();
             for principal in list_principals(tx, cx)? {
                 let certificates = certificates_of(tx, principal.id)?;
-                people.push((principal, certificates));
+                let has_codes = factor_of(tx, principal.id)?.is_on();
+                people.push((principal, certificates, has_codes));
             }
             let subscription = tx.subscriptions()?.first().map(|it| it.id);
             Ok((people, subscription.map(|id| format!("/subscriptions/{id}")).unwrap_or_default()))
@@ -219,7 +243,7 @@ async fn page(
         status_of(refusal)
     });
     let role = |role: Role| (role, role.azure().to_owned());
-    let row = |(it, certificates): &(Principal, Vec<Certificate>)| Row {
+    let row = |(it, certificates, has_codes): &(Principal, Vec<Certificate>, bool)| Row {
         id: it.id,
         name: it.name.clone(),
         kind: view.t(match it.kind {
@@ -229,6 +253,7 @@ async fn page(
         is_program: it.kind == PrincipalKind::ServicePrincipal,
         roles: it.roles.clone(),
         is_me: it.id == me,
+        has_codes: *has_codes,
         certificates: certificates
             .iter()
             .map(|it| (it.serial.clone(), view.time(it.until)))
@@ -244,7 +269,7 @@ async fn page(
             name: name.to_owned(),
             roles: ROLES.iter().copied().map(role).collect(),
             people: people.iter().map(row).collect(),
-            az: az(view, commands(people.iter().map(|(it, _)| it).find(|it| it.id != me), &scope)),
+            az: az(view, commands(people.iter().map(|(it, ..)| it).find(|it| it.id != me), &scope)),
         },
     )
 }

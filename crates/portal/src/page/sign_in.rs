@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
+use coffre_control::attempts::{HeldBack, Source};
 use coffre_control::id::PrincipalId;
-use coffre_control::usecase::{Login, authenticate};
+use coffre_control::usecase::{Entry, Login};
 use coffre_control::{ErrorCode, Refusal};
 use serde::Deserialize;
 
@@ -27,7 +28,7 @@ struct SignIn<'a> {
 #[derive(Deserialize)]
 pub(crate) struct Wish {
     #[serde(default)]
-    next: String,
+    pub(crate) next: String,
 }
 
 /// `GET /portal/sign-in`.
@@ -58,28 +59,73 @@ pub(crate) async fn sign_in(
 ) -> Answer {
     let next = safe_next(&form.next);
     let name = form.name.trim().to_owned();
-    match check(&app, name.clone(), form.secret).await {
-        Ok(principal) => {
-            // Whoever knew the old session or the old form token knows nothing now.
-            if let Some(old) = app.cookies.read(&headers, "session") {
-                app.sessions.end(old);
-            }
-            let token = app.sessions.begin(principal, view.now);
-            let mut response = Redirect::to(next).into_response();
-            let cookies = response.headers_mut();
-            cookies.append(SET_COOKIE, app.cookies.write("session", &token, None));
-            cookies.append(SET_COOKIE, app.cookies.write("csrf", &session::token(), None));
-            Ok(response)
+    let again = |status, notice| {
+        html_with(status, &SignIn { view: &view, notice: Some(notice), name: &name, next })
+    };
+    match check(&app, name.clone(), form.secret, view.source).await {
+        Ok(Entry::In(caller)) => {
+            Ok(begin(&app, &view, &headers, caller.principal, Redirect::to(next)))
+        }
+        Ok(Entry::NeedsCode(caller)) => Ok(half(&app, &view, caller, next)),
+        Ok(Entry::HeldBack(held)) => {
+            Ok(with_retry(again(StatusCode::TOO_MANY_REQUESTS, held_back(&view, held))?, held))
+        }
+        Ok(Entry::Wrong) => {
+            let refusal = Refusal::new(
+                ErrorCode::InvalidCredentials,
+                "Sign-in failed: the name or client id is not known, or the secret is wrong.",
+            );
+            again(status_of(&refusal), Notice::refusal(&view, &refusal))
         }
         Err(refusal) => {
             log(&refusal);
-            let notice = Some(Notice::refusal(&view, &refusal));
-            html_with(status_of(&refusal), &SignIn { view: &view, notice, name: &name, next })
+            again(status_of(&refusal), Notice::refusal(&view, &refusal))
         }
     }
 }
 
-async fn check(app: &App, name: String, secret: String) -> Result<PrincipalId, Refusal> {
+/// The password was right: the way to the page that asks for a code.
+pub(crate) fn half(app: &App, view: &View, caller: coffre_control::Caller, next: &str) -> Response {
+    let token = app.halves.begin(caller, view.now);
+    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+    let mut response = Redirect::to(&format!("/portal/sign-in/code?next={next}")).into_response();
+    response.headers_mut().append(SET_COOKIE, app.cookies.write("half", &token, None));
+    response
+}
+
+/// Somebody is signed in from here on. Whoever knew the old session or the old form token knows
+/// nothing now.
+pub(crate) fn begin(
+    app: &App,
+    view: &View,
+    headers: &HeaderMap,
+    principal: PrincipalId,
+    answer: impl IntoResponse,
+) -> Response {
+    if let Some(old) = app.cookies.read(headers, "session") {
+        app.sessions.end(old);
+    }
+    let token = app.sessions.begin(principal, view.now);
+    let mut response = answer.into_response();
+    let cookies = response.headers_mut();
+    cookies.append(SET_COOKIE, app.cookies.write("session", &token, None));
+    cookies.append(SET_COOKIE, app.cookies.write("csrf", &session::token(), None));
+    response
+}
+
+/// What whoever guesses reads, and whoever sits beside them.
+pub(crate) fn held_back(view: &View, held: HeldBack) -> Notice {
+    let time = view.seconds(held.seconds as f64);
+    Notice::new(Tone::Bad, [view.t1("sign-in-held", "time", time.as_str())])
+}
+
+/// The same answer with the time after which it may be asked again.
+pub(crate) fn with_retry(mut response: Response, held: HeldBack) -> Response {
+    response.headers_mut().insert(RETRY_AFTER, held.seconds.into());
+    response
+}
+
+async fn check(app: &App, name: String, secret: String, source: Source) -> Result<Entry, Refusal> {
     let Ok(_turn) = app.sign_ins.acquire().await else {
         return Err(Refusal::new(ErrorCode::ServiceUnavailable, "The service is stopping."));
     };
@@ -90,7 +136,7 @@ async fn check(app: &App, name: String, secret: String) -> Result<PrincipalId, R
         } else {
             Login::Password { name: &name, password: &secret }
         };
-        Ok(authenticate(&*given.db, login)?.principal)
+        given.door(source).secret(login)
     })
     .await
 }

@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod codes;
 mod forms;
 mod guard;
 mod hostile;

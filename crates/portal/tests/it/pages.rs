@@ -53,8 +53,8 @@ async fn every_link_leads_somewhere_and_every_page_is_sound() {
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(page.headers["cache-control"], "no-store", "{address}");
         first_paint(&mut browser, address, page).await;
-        // One's own password has no command, nor has a decision; parts of pages and files are no pages.
-        let without = ["/live", "/bell", "/settings/password", "/approvals"]
+        // One's own password and codes have no command, nor has a decision; parts of pages and files are no pages.
+        let without = ["/live", "/bell", "/settings/password", "/settings/codes", "/approvals"]
             .iter()
             .any(|end| address.ends_with(end));
         assert!(
@@ -88,6 +88,7 @@ async fn a_reader_has_no_buttons_that_would_be_refused() {
                     "/portal/preferences",
                     "/portal/sign-out",
                     "/portal/settings/password",
+                    "/portal/settings/codes",
                     "/portal/notifications/read",
                 ]
                 .contains(&action);

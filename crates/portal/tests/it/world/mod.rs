@@ -34,6 +34,7 @@ pub struct World {
     now: Arc<AtomicI64>,
     ids: Arc<AtomicU64>,
     pub devices: Arc<coffre_control::device::DeviceCodes>,
+    pub attempts: Arc<coffre_control::attempts::Attempts>,
 }
 
 fn vm_id(number: u128) -> VmId {
@@ -65,6 +66,7 @@ impl World {
             now: Arc::new(AtomicI64::new(now.as_second())),
             ids: Arc::new(AtomicU64::new(1)),
             devices: Arc::default(),
+            attempts: Arc::default(),
         };
         let principal = |id: &str, name: &str, kind, roles: &[Role]| Principal {
             id: id.parse().unwrap(),
@@ -126,6 +128,8 @@ impl World {
             ids: Arc::new(move || next_id(&ids)),
             poke: Arc::new(|| {}),
             devices: self.devices.clone(),
+            attempts: self.attempts.clone(),
+            factor_key: coffre_control::factor::FactorKey::new(&[5; 32]),
             public_url: "https://coffre.test:8443".to_owned(),
         }
     }
