@@ -87,6 +87,7 @@ fn report(format: Format, report: &VerifyReport) -> anyhow::Result<ExitCode> {
             "packs": report.packs,
             "packs_known": report.packs_known,
             "packs_vouched": report.packs_vouched,
+            "vouch_refused": report.vouch_refused,
             "blocks": report.blocks,
             "bytes": report.bytes,
             "damage": damage,
@@ -99,6 +100,9 @@ fn report(format: Format, report: &VerifyReport) -> anyhow::Result<ExitCode> {
                 report.packs,
                 say::bytes(report.bytes)
             ));
+            if let Some(why) = &report.vouch_refused {
+                say::note(&format!("nothing was signed for, the store did not take it: {why}"));
+            }
             if damage.is_empty() {
                 say::data("no damage")?;
             } else {

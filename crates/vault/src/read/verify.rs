@@ -1,6 +1,7 @@
 //! Reading all that is stored and saying what does not hold.
 
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,6 +44,9 @@ pub struct VerifyReport {
     /// Packs that everybody may count on from now on, as they were read whole and the delete key was at hand; none in a
     /// vault without dedup groups.
     pub packs_vouched: u64,
+    /// Why the store did not take our word for them, if it did not: a store that can only be read is verified like any
+    /// other, and its packs stay of the group that stored them.
+    pub vouch_refused: Option<String>,
     /// Packs that are there (zero with [`VerifyScope::Point`]).
     pub packs_known: u64,
     /// Blocks decoded and compared with their identity.
@@ -285,8 +289,16 @@ fn check_packs(
         return Err(error);
     }
     let Found { damaged, sums, sound } = std::mem::take(&mut *lock(&found));
-    if inner.trusts().on() && inner.vouch_for(&sound)? {
-        report.packs_vouched += sound.len() as u64;
+    if inner.trusts().on() {
+        match inner.vouch_for(&sound) {
+            Ok(true) => report.packs_vouched += sound.len() as u64,
+            Ok(false) => {}
+            Err(VaultError::Bucket(refused)) => {
+                let cause = refused.source().map(|cause| format!(": {cause}"));
+                report.vouch_refused = Some(format!("{refused}{}", cause.unwrap_or_default()));
+            }
+            Err(error) => return Err(error),
+        }
     }
     report.packs += sums.packs;
     report.blocks += sums.blocks;

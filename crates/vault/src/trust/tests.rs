@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::poison::Lie;
-use crate::bucket::{Bucket, MemoryBucket};
+use crate::bucket::{Bucket, Call, Fault, FaultyBucket, MemoryBucket, Verb};
 use crate::format::{BLOCK_BYTES, Id, PackId, Seal};
 use crate::{
     BlockReader, BlockSink, BlockSource, BlockWriter, Capability, CollectOptions, DiskSpec,
@@ -288,4 +288,18 @@ fn a_vault_without_groups_is_as_it_was_and_learns_of_its_first_group() {
     let twin = Vault::open(store(), &unlock("twin")).unwrap();
     assert_eq!(backup(&twin, 6, &fresh, None).unwrap().blocks_new, 0);
     assert_eq!(backup(&twin, 7, &fresh, Some(5)).unwrap().read_bytes, 0);
+}
+
+#[test]
+fn a_store_that_can_only_be_read_is_verified_all_the_same() {
+    let world = world();
+    backup(&world.honest, 1, &image(1, 2), None).unwrap();
+    let plan = |call: Call<'_>| (call.verb == Verb::Create).then_some(Fault::Before);
+    let store = FaultyBucket::new(Arc::clone(&world.bucket), plan);
+    let reader = Vault::open(Arc::new(store), &Unlock::RecoveryKey(world.recovery.clone()));
+    let report = reader.unwrap().verify(VerifyScope::All, &NoProgress).unwrap();
+    assert_eq!((report.damage.len(), report.packs_vouched), (0, 0));
+    assert!(report.vouch_refused.is_some_and(|why| why.contains("verified/")));
+    let report = world.again().verify(VerifyScope::All, &NoProgress).unwrap();
+    assert!(report.packs_vouched > 0 && report.vouch_refused.is_none());
 }

@@ -27,6 +27,8 @@ const HARMLESS_WHEN_MISSING: &[(&str, &str)] = &[
     ("rp-deleted", "the point is back, and if its blocks are gone, they are missed"),
     ("gc/condemned", "the packs are condemned again"),
     ("gc/done", "the packs are in no segment any more"),
+    ("groups", "nobody is known to have stored what its hosts stored; readers take it as before"),
+    ("verified", "packs that were signed for are verified and signed for again"),
 ];
 
 fn specimen() -> &'static Specimen {

@@ -5,7 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use coffre_vault::bucket::{Bucket, BucketError, Created, MemoryBucket, Object};
-use coffre_vault::{CollectOptions, Extent, NoProgress, Vault, VaultError, VerifyScope};
+use coffre_vault::{
+    Capability, CollectOptions, Extent, NoProgress, Passphrase, Unlock, Vault, VaultError,
+    VerifyScope,
+};
 use uuid::Uuid;
 
 use crate::support::{
@@ -60,7 +63,7 @@ fn die_with(bucket: &Arc<MemoryBucket>, prefix: &str, work: impl Fn(&Vault)) -> 
 }
 
 impl Specimen {
-    /// Makes it: full and incremental points, a deletion, a point given up, a finished collection, one that died with
+    /// Makes it: full and incremental points, one of a host that may only put, a verification that signs for what it found, a deletion, a point given up, a finished collection, one that died with
     /// its list of condemned packs, and a writer that died with its intent.
     pub(crate) fn new() -> Self {
         let (bucket, vault) = new_vault();
@@ -77,6 +80,16 @@ impl Specimen {
             truth.push((id(number.into()), data.clone()));
             history.push(all(&bucket));
         }
+        let host = Unlock::Passphrase(Passphrase::new("host"));
+        vault.add_key(&host, &[Capability::Put]).unwrap();
+        history.push(all(&bucket));
+        let (of_host, store) = (vec![0x66; BLOCK], Arc::clone(&bucket));
+        let host = Vault::open(store, &host).unwrap().with_threads(1).unwrap();
+        backup(&host, id(4), &Image::new(of_host.clone()), None).unwrap();
+        truth.push((id(4), of_host));
+        history.push(all(&bucket));
+        vault.verify(VerifyScope::All, &NoProgress).unwrap();
+        history.push(all(&bucket));
         vault.delete_point(id(2)).unwrap();
         truth.remove(1);
         history.push(all(&bucket));
@@ -160,6 +173,8 @@ pub(crate) const KINDS: &[&str] = &[
     "rp-deleted",
     "gc/condemned",
     "gc/done",
+    "groups",
+    "verified",
 ];
 
 /// The kind of an object.
