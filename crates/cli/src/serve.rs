@@ -13,6 +13,7 @@ mod failure;
 mod first_run;
 mod http;
 mod hypervisors;
+mod local_tier;
 mod meter;
 mod recover;
 mod retention;
@@ -274,10 +275,11 @@ fn start_threads(
 fn start_reconcilers(
     service: &Arc<Service>,
     config: &Config,
-) -> anyhow::Result<[std::thread::JoinHandle<()>; 2]> {
+) -> anyhow::Result<[std::thread::JoinHandle<()>; 3]> {
     let (per_hypervisor, per_store) = (config.backups_per_hypervisor, config.backups_per_store);
     let grace = jiff::SignedDuration::from_hours(config.expiry_grace_hours);
     let (first, second) = (Arc::clone(service), Arc::clone(service));
+    let third = Arc::clone(service);
     let schedule = std::thread::Builder::new()
         .name("schedule".to_owned())
         .spawn(move || schedule::run(&first, per_hypervisor, per_store))
@@ -286,7 +288,11 @@ fn start_reconcilers(
         .name("retention".to_owned())
         .spawn(move || retention::run(&second, grace))
         .context("start the retention")?;
-    Ok([schedule, retention])
+    let local_tier = std::thread::Builder::new()
+        .name("local-tier".to_owned())
+        .spawn(move || local_tier::run(&third))
+        .context("start the care for copies beside the disks")?;
+    Ok([schedule, retention, local_tier])
 }
 
 /// Names and addresses under which clients may reach us.

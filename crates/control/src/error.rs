@@ -210,6 +210,8 @@ codes! {
         "Read the message; back up again when its cause is gone.";
     ExtensionFailedSnapshotLimitReachedError: Conflict, "Too many snapshots of the disk",
         "Remove bitmaps or snapshots that other tools left on the disk.";
+    UserErrorInstantRpNotFound: NotFound, "The snapshot of the recovery point is not there",
+        "Nothing has to be done: the vault has the recovery point. Read the message to have snapshots again.";
     UserErrorBCMPremiumStorageQuotaError: Unavailable, "Too little scratch space",
         "Make room in the scratch folder of the hypervisor, then back up again.";
     UserErrorDiskNotFound: NotFound, "A disk is gone",

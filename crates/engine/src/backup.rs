@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use coffre_fabric::{
-    AgentState, Changed, Consistency, FabricError, FreezeRecord, FreezeWish, Machine, MachineInfo,
-    PowerState, Release, Snapshot, SnapshotReport, SnapshotRequest,
+    AgentState, Changed, Consistency, FabricError, FreezeRecord, FreezeWish, LocalCopy, LocalWish,
+    Machine, MachineInfo, PowerState, Release, Snapshot, SnapshotReport, SnapshotRequest,
 };
 use coffre_vault::{DiskSpec, DiskStats, PointInfo, PointSpec, ReadPlan, Vault, VaultError};
 use uuid::Uuid;
@@ -39,6 +39,8 @@ pub struct BackupSpec {
     pub freeze: FreezeWish,
     /// Keys of disks that are not backed up.
     pub excluded: Vec<String>,
+    /// Whether a copy of the point stays in the images, too.
+    pub local: bool,
     /// What the control plane wants to find again in the vault.
     pub labels: PointLabels,
 }
@@ -60,6 +62,8 @@ pub struct SnapshotFacts {
     pub taken_unix_ms: i64,
     /// The disks that will be transferred.
     pub disks: Vec<DiskFacts>,
+    /// What became of the copy in the images; `None` = nobody asked.
+    pub local: Option<LocalCopy>,
     /// What a person should know although the step succeeded.
     pub warning: Option<Warning>,
 }
@@ -131,6 +135,7 @@ pub fn take_snapshot(
         parent: parent.map(|point| point.id),
         scratch: spec.scratch.clone(),
         freeze: spec.freeze,
+        local: spec.local.then(|| LocalWish { except: spec.excluded.clone() }),
     };
     let doing = "take the snapshot";
     let info = machine.info().map_err(|error| Failure::fabric(doing, &error))?;
@@ -144,6 +149,7 @@ pub fn take_snapshot(
         freeze: report.freeze.clone(),
         taken_unix_ms: report.taken_unix_ms,
         disks: disk_facts(&report, &spec.excluded),
+        local: report.local,
         consistency_reason: report.reason,
     })
 }

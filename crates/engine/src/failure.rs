@@ -168,6 +168,9 @@ fn fabric_class(error: &FabricError) -> (Class, Retry) {
         FabricError::NbdServerBusy(_) => (Class::MachineUnavailable, Retry::After(PAUSE_LONG)),
         FabricError::SnapshotExists { .. } => (Class::SnapshotInTheWay, Retry::After(PAUSE_SHORT)),
         FabricError::SnapshotLost { .. } => (Class::SnapshotLost, Retry::FromTheStart(PAUSE_SHORT)),
+        FabricError::LocalCopyUnusable { .. } => {
+            (Class::SnapshotLost, Retry::FromTheStart(PAUSE_SHORT))
+        }
         FabricError::ScratchFull { .. } => (Class::ScratchFull, Retry::Never),
         FabricError::Io { source, .. } if is_full(source) => (Class::ScratchFull, Retry::Never),
         FabricError::OldImageKept(_) => (Class::TargetUnusable, Retry::Never),

@@ -25,7 +25,7 @@ pub use leftovers::{Cleaned, clean};
 pub use metadata::{METADATA_VERSION, PointLabels, PointMetadata};
 pub use restore::{
     DiskChoice, PrepareFacts, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget,
-    RestoreTransferFacts, RestoreValidateFacts, prepare, publish, remove, restore_transfer,
+    RestoreTransferFacts, RestoreValidateFacts, Source, prepare, publish, remove, restore_transfer,
     restore_validate,
 };
 pub use watch::{Unwatched, Watch};

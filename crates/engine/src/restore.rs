@@ -3,6 +3,7 @@
 //! Everything is written beside its place under a name that carries the job, and moved there by a
 //! rename at the end. A half-written restore is removed and written again.
 
+mod local;
 mod place;
 mod publish;
 
@@ -36,6 +37,18 @@ pub struct RestoreSpec {
     pub disks: DiskChoice,
     /// Where they go.
     pub target: RestoreTarget,
+    /// Where they come from.
+    pub source: Source,
+}
+
+/// Where a restore takes the bytes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The vault.
+    Vault,
+    /// The copy of the point in the images of the machine; in place only. [`prepare`] says whether it can be used, and all
+    /// later steps are told what it said.
+    Local,
 }
 
 /// Which disks of a recovery point are restored.
@@ -85,12 +98,16 @@ pub struct RestoreContext<'a> {
 }
 
 /// What came of preparing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrepareFacts {
     /// Disks that will be written.
     pub disks: u64,
     /// Sum of their sizes in bytes.
     pub total_bytes: u64,
+    /// Where the bytes come from.
+    pub source: Source,
+    /// Why not from the copy that was asked for.
+    pub doubt: Option<String>,
 }
 
 /// What came of the transfer.
@@ -132,8 +149,12 @@ pub fn prepare(cx: &RestoreContext<'_>) -> Result<PrepareFacts, Failure> {
             return Err(Failure::target("write to", folder, &error));
         }
     }
+    let doubt = if local::is_wanted(cx) { local::doubt(cx, &disks)? } else { None };
+    let from_copy = local::is_wanted(cx) && doubt.is_none();
     crash::here("restore.prepare.done");
     Ok(PrepareFacts {
+        source: if from_copy { Source::Local } else { Source::Vault },
+        doubt,
         disks: disks.len() as u64,
         total_bytes: disks.iter().map(|disk| disk.size_bytes).sum(),
     })
@@ -147,7 +168,7 @@ pub fn restore_transfer(
     cx: &RestoreContext<'_>,
     watch: &dyn Watch,
 ) -> Result<RestoreTransferFacts, Failure> {
-    if publish::is_published(cx)? {
+    if publish::is_published(cx)? || local::is_wanted(cx) {
         return Ok(RestoreTransferFacts::default());
     }
     let disks = plan(cx)?;
@@ -184,7 +205,8 @@ pub fn restore_validate(
     watch: &dyn Watch,
 ) -> Result<RestoreValidateFacts, Failure> {
     let mut facts = RestoreValidateFacts::default();
-    if publish::is_published(cx)? {
+    // What is rolled back is compared where it lies: before the choice, and after it.
+    if publish::is_published(cx)? || local::is_wanted(cx) {
         return Ok(facts);
     }
     for disk in plan(cx)? {
@@ -212,16 +234,32 @@ fn compare_samples(disk: &PlannedDisk, reader: &DiskReader) -> Result<u64, Failu
     if size < disk.size_bytes {
         return Err(differs(disk, &format!("it has {size} bytes instead of {}", disk.size_bytes)));
     }
+    let compared = compare(disk.size_bytes, reader, |offset, found| {
+        file.read_exact_at(found, offset).map_err(failed)
+    });
+    compared.map_err(|failure| match failure.class {
+        Class::RestoredDataDiffers => differs(disk, &failure.message),
+        _ => failure,
+    })
+}
+
+/// Compares samples that `read` gives with a disk of the recovery point; says how many bytes.
+fn compare(
+    size_bytes: u64,
+    reader: &DiskReader,
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
     let mut compared = 0;
-    for offset in sample_offsets(disk.size_bytes) {
-        let length = usize::try_from((disk.size_bytes - offset).min(4096)).expect("at most 4096");
+    for offset in sample_offsets(size_bytes) {
+        let length = usize::try_from((size_bytes - offset).min(4096)).expect("at most 4096");
         let (mut found, mut wanted) = (vec![0; length], vec![0; length]);
-        file.read_exact_at(&mut found, offset).map_err(failed)?;
+        read(offset, &mut found)?;
         reader
             .read_at(offset, &mut wanted)
             .map_err(|error: VaultError| Failure::vault("read the recovery point", &error))?;
         if found != wanted {
-            return Err(differs(disk, &format!("the bytes at {offset} are different")));
+            let message = format!("the bytes at {offset} are different");
+            return Err(Failure::new(Class::RestoredDataDiffers, Retry::Never, message));
         }
         compared += length as u64;
     }

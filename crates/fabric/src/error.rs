@@ -124,6 +124,14 @@ pub enum FabricError {
         #[source]
         source: NbdError,
     },
+    /// The copy of a point beside the disks is missing or cannot be used.
+    #[error("the snapshot of point {point} in the images cannot be used: {reason}")]
+    LocalCopyUnusable {
+        /// The point.
+        point: Uuid,
+        /// Why, in words.
+        reason: String,
+    },
     /// An earlier restore's old image was neither confirmed nor put back.
     #[error("the old image {0} of an earlier restore is still kept")]
     OldImageKept(PathBuf),
@@ -158,10 +166,30 @@ impl FabricError {
         move |source| Self::Io { doing, path, source }
     }
 
+    /// Whether QEMU or a tool of it was asked and said no.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Qmp { source, .. } => source.refusal().is_some(),
+            other => matches!(other, Self::Tool { .. }),
+        }
+    }
+
+    /// The error with its causes.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// Whether the same call may well succeed later with nothing done about it.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::SnapshotLost { .. }
+            | Self::LocalCopyUnusable { .. }
             | Self::ScratchFull { .. }
             | Self::NbdServerBusy(_)
             | Self::Qmp { .. }

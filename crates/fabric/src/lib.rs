@@ -9,6 +9,7 @@
 
 mod error;
 mod extent;
+mod local;
 mod machine;
 mod process;
 mod snapshot;
@@ -23,6 +24,7 @@ pub mod qmp;
 
 pub use error::{FabricError, Result};
 pub use extent::{ByteRange, Extent};
+pub use local::{LocalCopies, LocalCopy, LocalWish};
 pub use machine::{
     AgentState, DiskInfo, Fabric, ImageFormat, Machine, MachineInfo, OsType, PowerState, Stop,
 };

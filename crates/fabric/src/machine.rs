@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::extension::{ExtensionState, GuestLog};
-use crate::{FabricError, Release, Result, Snapshot, SnapshotReport, SnapshotRequest};
+use crate::local::LocalCopies;
+use crate::{
+    FabricError, Release, Result, Snapshot, SnapshotReader, SnapshotReport, SnapshotRequest,
+};
 
 /// A place where machines live. One value serves all threads.
 pub trait Fabric: Send + Sync {
@@ -91,6 +94,32 @@ pub trait Machine: Send + Sync {
     /// Puts the old images that [`Machine::replace_disks`] kept back into place and drops the new
     /// ones. The machine must be off. Idempotent.
     fn revert_replaced_disks(&self) -> Result<()>;
+
+    /// Which points have a copy in the images, and what roll-backs have kept.
+    fn local_copies(&self) -> Result<LocalCopies>;
+
+    /// Deletes the copy of a point from the images, whether the machine runs or not. Idempotent. Refused with
+    /// [`FabricError::SnapshotExists`] while a point is open.
+    fn drop_local_copy(&self, point: Uuid) -> Result<()>;
+
+    /// Why these disks cannot be rolled back to the copy of a point; `None` = they can. The machine must be off.
+    fn doubt_roll_back(&self, point: Uuid, disks: &[String]) -> Result<Option<String>>;
+
+    /// Opens what a disk holds now, or held at a point that has a copy. The machine must be off, and is not to be changed
+    /// while the reader lives.
+    fn open_disk(&self, disk: &str, point: Option<Uuid>) -> Result<Box<dyn SnapshotReader>>;
+
+    /// Makes these disks hold again what they held at the point. The machine must be off.
+    ///
+    /// What is on them is kept until [`Machine::confirm_roll_back`]. All change maps are forgotten: the next point is read
+    /// whole. Again for the same job after a crash it ends the same.
+    fn roll_back(&self, point: Uuid, job: Uuid, disks: &[String]) -> Result<()>;
+
+    /// Gives up what [`Machine::roll_back`] kept. Idempotent.
+    fn confirm_roll_back(&self, job: Uuid) -> Result<()>;
+
+    /// Puts back what [`Machine::roll_back`] kept. The machine must be off, unless nothing is kept. Idempotent.
+    fn revert_roll_back(&self, job: Uuid) -> Result<()>;
 }
 
 /// How to stop a machine.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::local::{LocalCopy, LocalWish};
 use crate::{ByteRange, Extent, Result};
 
 /// What a snapshot is asked to be.
@@ -20,6 +21,8 @@ pub struct SnapshotRequest {
     pub scratch: PathBuf,
     /// Whether the guest is asked to freeze its file systems.
     pub freeze: FreezeWish,
+    /// Whether a copy of the point shall stay in the images; `None` = no.
+    pub local: Option<LocalWish>,
 }
 
 /// Whether the guest is asked to freeze its file systems for the moment of the snapshot.
@@ -57,6 +60,9 @@ pub struct SnapshotReport {
     pub freeze: Option<FreezeRecord>,
     /// The moment of the point in time, Unix milliseconds by this host's clock.
     pub taken_unix_ms: i64,
+    /// What became of the wish for a copy in the images; `None` = nobody asked.
+    #[serde(default)]
+    pub local: Option<LocalCopy>,
     /// All disks of the machine, in the order of its description.
     pub disks: Vec<SnapshotDisk>,
 }

@@ -19,8 +19,17 @@ const OUTPUT_CHARS_MAX: usize = 600;
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct ImageInfo {
     pub(crate) virtual_size: u64,
+    /// Snapshots inside the image, of whomever.
+    #[serde(default)]
+    pub(crate) snapshots: Vec<StoredSnapshot>,
     #[serde(default)]
     format_specific: Option<FormatSpecific>,
+}
+
+/// A snapshot inside an image.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct StoredSnapshot {
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +114,55 @@ pub(crate) fn change_bitmap(path: &Path, bitmap: &str, change: BitmapChange<'_>)
     run("qemu-img", command.arg(path).arg(bitmap)).map(drop)
 }
 
+/// What to do to a snapshot inside an image that no machine uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SnapshotChange {
+    Create,
+    /// The image holds again what it held then.
+    Apply,
+    Delete,
+}
+
+/// Changes a snapshot inside a qcow2 image that no machine uses.
+pub(crate) fn change_snapshot(path: &Path, name: &str, change: SnapshotChange) -> Result<()> {
+    let option = match change {
+        SnapshotChange::Create => "-c",
+        SnapshotChange::Apply => "-a",
+        SnapshotChange::Delete => "-d",
+    };
+    let mut command = Command::new("qemu-img");
+    run("qemu-img", command.args(["snapshot", "-q", option, name]).arg(path)).map(drop)
+}
+
+/// Looks whether the tables of a qcow2 image that no machine uses are whole; says what is wrong with them. Space that is
+/// lost is nothing wrong.
+pub(crate) fn check_image(path: &Path) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Found {
+        check_errors: u64,
+        #[serde(default)]
+        corruptions: u64,
+    }
+    let mut command = Command::new("qemu-img");
+    command.args(["check", "-f", "qcow2", "--output=json"]).arg(path).stdin(Stdio::null());
+    let output = command
+        .output()
+        .map_err(|error| FabricError::Tool { program: "qemu-img", output: error.to_string() })?;
+    // It fails when it finds something, and tells all the same.
+    match serde_json::from_slice::<Found>(&output.stdout) {
+        Ok(Found { check_errors: 0, corruptions: 0 }) => Ok(None),
+        Ok(found) => Ok(Some(format!(
+            "{} tables are wrong, {} cannot be read",
+            found.corruptions, found.check_errors
+        ))),
+        Err(_) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Ok(Some(said.trim().chars().take(OUTPUT_CHARS_MAX).collect()))
+        }
+    }
+}
+
 /// What `qemu-nbd` shall serve.
 #[derive(Debug)]
 pub(crate) struct Serve<'a> {
@@ -114,6 +172,8 @@ pub(crate) struct Serve<'a> {
     pub(crate) pid_file: &'a Path,
     pub(crate) export: &'a str,
     pub(crate) bitmap: Option<&'a str>,
+    /// The snapshot inside the image that is served; `None` = what it holds now.
+    pub(crate) snapshot: Option<&'a str>,
     pub(crate) writable: bool,
     /// Goes on when nobody is connected; else it ends with its last client.
     pub(crate) persistent: bool,
@@ -140,6 +200,9 @@ pub(crate) fn serve(what: &Serve<'_>) -> Result<Server> {
     command.arg("--pid-file").arg(what.pid_file).arg("-k").arg(what.socket);
     if !what.writable {
         command.arg("-r");
+    }
+    if let Some(snapshot) = what.snapshot {
+        command.args(["-l", &format!("snapshot.name={snapshot}")]);
     }
     if let Some(bitmap) = what.bitmap {
         command.args(["-B", bitmap]);

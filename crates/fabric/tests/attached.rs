@@ -107,7 +107,7 @@ fn a_machine_of_others_is_found_and_backed_up() {
     truth[MIB as usize..][..4096].fill(7);
     let take = |point, parent| {
         let scratch = path.join("scratch");
-        let request = SnapshotRequest { point, parent, scratch, freeze: NO_FREEZE };
+        let request = SnapshotRequest { point, parent, scratch, freeze: NO_FREEZE, local: None };
         machine.take_snapshot(&request).unwrap()
     };
     let first = Uuid::new_v4();

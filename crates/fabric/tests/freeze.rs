@@ -140,7 +140,7 @@ fn a_process_that_takes_a_snapshot() {
     let (config, point, scratch): (QemuConfig, Uuid, PathBuf) =
         serde_json::from_str(&task).unwrap();
     let freeze = FreezeWish { ask: true, timeout: Duration::from_secs(60) };
-    let request = SnapshotRequest { point, parent: None, scratch, freeze };
+    let request = SnapshotRequest { point, parent: None, scratch, freeze, local: None };
     host::open(&config).take_snapshot(&request).unwrap();
 }
 

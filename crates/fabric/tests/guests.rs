@@ -63,7 +63,7 @@ impl Guarded {
 
     fn take(&self, point: Uuid, parent: Option<Uuid>, freeze: FreezeWish) -> SnapshotReport {
         let scratch = self.scratch.clone();
-        let request = SnapshotRequest { point, parent, scratch, freeze };
+        let request = SnapshotRequest { point, parent, scratch, freeze, local: None };
         self.machine.take_snapshot(&request).unwrap()
     }
 

@@ -141,7 +141,7 @@ fn an_update_keeps_the_key(guest: &Guarded, program: &[u8]) {
     // A point that is open keeps an update away.
     let point = Uuid::new_v4();
     let scratch = guest.scratch.clone();
-    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
+    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
     guest.machine.take_snapshot(&request).unwrap();
     let old = ExtensionState::Installed { version: "1.0.0.0".to_owned() };
     assert_eq!(guest.machine.prepare_extension().unwrap(), old);

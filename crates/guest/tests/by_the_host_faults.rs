@@ -37,7 +37,7 @@ fn a_process_that_takes_a_point() {
     fabric.offer_extension(extension("1.0.0.0", &program()));
     let machine = fabric.machine(id).unwrap();
     let point = Uuid::new_v4();
-    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
+    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
     let taken = machine.take_snapshot(&request);
     println!("{taken:?}");
 }
@@ -157,7 +157,7 @@ fn a_guest_in_which_nothing_runs_any_more_is_thawed_by_the_host() {
     let taker = std::thread::spawn({
         let machine = Arc::clone(&machine);
         move || {
-            let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
+            let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
             machine.take_snapshot(&request).unwrap()
         }
     });

@@ -211,6 +211,10 @@ fn backup_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job) {
         if let Some(freeze_ms) = snapshot.freeze_ms {
             bag.insert("Freeze window", format!("{freeze_ms} ms"));
         }
+        if let Some(local) = &snapshot.local {
+            let why = local.reason.as_deref().unwrap_or("kept");
+            bag.insert("Snapshot tier", why.to_owned());
+        }
         if let Some(freeze) = &snapshot.freeze {
             bag.insert("Frozen by", freeze.by.clone());
             bag.insert("Freeze asked (host)", time(freeze.asked));
@@ -254,6 +258,10 @@ fn restore_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job, target: &R
             bag.insert("Target VM Name", name.clone());
             bag.insert("Target resource group", group.clone());
         }
+    }
+    if let Some(prepared) = &job.facts.prepared {
+        let source = if prepared.from_copy { "Snapshot" } else { "Vault-Standard" };
+        bag.insert("Recovery point tier", source.to_owned());
     }
     let Some(restore) = &job.facts.restore else { return };
     bag.insert("Data Restored", megabytes(restore.written_bytes));

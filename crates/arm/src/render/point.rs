@@ -13,7 +13,7 @@ pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) 
         "objectType": "IaasVMRecoveryPoint",
         "recoveryPointType": point.consistency.azure(),
         "recoveryPointTime": time(point.time),
-        "recoveryPointAdditionalInfo": point.consistency_reason,
+        "recoveryPointAdditionalInfo": additional_info(point),
         "sourceVMStorageType": "NormalStorage",
         "isSourceVMEncrypted": false,
         "isInstantIlrSessionActive": false,
@@ -40,6 +40,8 @@ pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) 
     });
     let ends = point.deletion.map(|deletion| deletion.until).or(point.expires);
     put(&mut kept, "expiryTime", ends.map(|at| json!(time(at))));
+    let snapshot = point.local.as_ref().and_then(|local| local.until);
+    put(&mut kept, "snapshotExpiryTime", snapshot.map(|at| json!(time(at))));
     put(&mut kept, "lockedUntil", point.locked_until.map(|at| json!(time(at))));
     put(&mut properties, "recoveryPointProperties", Some(kept));
     resource(
@@ -53,7 +55,19 @@ pub(crate) fn point(vault: &Vault, item: &ProtectedItem, point: &RecoveryPoint) 
 fn tiers(point: &RecoveryPoint) -> Vec<Value> {
     let status = if point.is_usable() { "Valid" } else { "Deleted" };
     let tier = |tier: &PointTier| json!({ "type": tier.azure(), "status": status });
-    point.tiers.iter().map(tier).collect()
+    let local = point.local.as_ref();
+    let gone = local.is_some_and(|local| local.gone.is_some());
+    let deleted = gone.then(|| json!({ "type": PointTier::Instant.azure(), "status": "Deleted" }));
+    deleted.into_iter().chain(point.tiers.iter().map(tier)).collect()
+}
+
+/// Why it is as consistent as it is, and why it has no snapshot where one was wanted.
+fn additional_info(point: &RecoveryPoint) -> String {
+    let never = point.local.as_ref().filter(|local| local.until.is_none());
+    match never.and_then(|local| local.reason.as_deref()) {
+        Some(reason) => format!("{}; no snapshot is kept: {reason}", point.consistency_reason),
+        None => point.consistency_reason.clone(),
+    }
 }
 
 fn disks(point: &RecoveryPoint) -> Value {

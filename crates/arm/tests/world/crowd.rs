@@ -224,6 +224,7 @@ fn point(item: &ProtectedItem, time: Timestamp) -> RecoveryPoint {
             config: Value::Null,
         },
         tiers: vec![PointTier::Vault],
+        local: None,
         expires: None,
         rule: "Daily".to_owned(),
         tags: Vec::new(),

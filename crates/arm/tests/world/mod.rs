@@ -308,6 +308,7 @@ fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
                 })
                 .collect(),
             config: json!({ "name": job.name }),
+            local: None,
         }),
         Step::TransferToVault => StepFacts::Transfer(TransferFacts {
             read_bytes: 700 << 20,

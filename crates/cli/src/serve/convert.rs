@@ -2,8 +2,8 @@
 
 use coffre_control::id::VmId;
 use coffre_control::model::{
-    AgentState, Consistency, DiskFormat, ExtensionState, FreezeFacts, GuestTimes, OsType,
-    PowerState, VmDisk,
+    AgentState, Consistency, DiskFormat, ExtensionState, FreezeFacts, GuestTimes, LocalFacts,
+    OsType, PowerState, VmDisk,
 };
 use coffre_control::usecase::DiscoveredVm;
 use jiff::Timestamp;
@@ -39,6 +39,16 @@ pub(crate) fn freeze(record: &coffre_fabric::FreezeRecord) -> Option<FreezeFacts
         thawed: record.thawed_unix_ms.and_then(by_host),
         guest,
     })
+}
+
+/// What became of a copy beside the disks.
+pub(crate) fn local(copy: coffre_fabric::LocalCopy) -> LocalFacts {
+    match copy {
+        coffre_fabric::LocalCopy::Kept => LocalFacts { kept: true, reason: None },
+        coffre_fabric::LocalCopy::Not { reason, .. } => {
+            LocalFacts { kept: false, reason: Some(reason) }
+        }
+    }
 }
 
 fn extension(state: coffre_fabric::extension::ExtensionState) -> ExtensionState {

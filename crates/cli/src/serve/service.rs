@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coffre_control::Refusal;
+use coffre_control::id::VmId;
 use coffre_control::port::{self, Db, Tx};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     pub(crate) bell: Bell,
     /// Machines that a thread of this process works on.
     pub(crate) claims: Claims,
+    /// Machines whose images may not hold the copies that we know of.
+    pub(crate) suspects: Suspects,
     /// Room for jobs that move blocks.
     pub(crate) transfers: Slots,
     stopping: AtomicBool,
@@ -70,6 +73,7 @@ impl Service {
             owner: Uuid::new_v4(),
             bell: Bell::default(),
             claims: Claims::default(),
+            suspects: Suspects::default(),
             transfers: Slots::new(parts.transfers),
             stopping: AtomicBool::new(false),
         }
@@ -127,6 +131,24 @@ impl Claims {
     fn taken(&self) -> MutexGuard<'_, HashSet<Uuid>> {
         // A set is whole after every single operation.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Machines that somebody should look at.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects {
+    named: Mutex<HashSet<VmId>>,
+}
+
+impl Suspects {
+    /// Names one.
+    pub(crate) fn add(&self, vm: VmId) {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).insert(vm);
+    }
+
+    /// All that were named since the last call.
+    pub(crate) fn take(&self) -> HashSet<VmId> {
+        std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

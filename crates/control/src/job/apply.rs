@@ -8,7 +8,7 @@ use super::{
 use crate::error::ErrorCode;
 use crate::id::PointId;
 use crate::model::{
-    Facts, Job, JobError, JobKind, JobState, JobWarning, Progress, RestoreFacts, SnapshotFacts,
+    Facts, Job, JobError, JobKind, JobState, JobWarning, PreparedFacts, Progress, RestoreFacts, SnapshotFacts,
     Step, StepStatus, TransferFacts, Unwound,
 };
 
@@ -74,6 +74,8 @@ pub enum StepFacts {
     Snapshot(SnapshotFacts),
     /// Of [`Step::TransferToVault`].
     Transfer(TransferFacts),
+    /// Of [`Step::PrepareRestore`].
+    Prepared(PreparedFacts),
     /// Of [`Step::PublishRestore`].
     Restore(RestoreFacts),
 }
@@ -195,6 +197,7 @@ fn remember(job: &mut Job, facts: StepFacts) {
         StepFacts::None => {}
         StepFacts::Snapshot(facts) => job.facts.snapshot = Some(facts),
         StepFacts::Transfer(facts) => job.facts.transfer = Some(facts),
+        StepFacts::Prepared(facts) => job.facts.prepared = Some(facts),
         StepFacts::Restore(facts) => job.facts.restore = Some(facts),
     }
 }

@@ -40,7 +40,7 @@ pub use job::{
 };
 pub use operation::{Operation, OperationEnd, OperationState};
 pub use point::{
-    Consistency, Deletion, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot,
+    Consistency, Deletion, LocalTier, PointDisk, PointStats, PointTier, RecoveryPoint, VmSnapshot,
 };
 pub use policy::{
     DailyRetention, DayOfMonth, DaylightSaving, DaysFormat, Month, MonthlyRetention, Policy,
@@ -52,8 +52,8 @@ pub use record::{Record, RecordKind};
 pub use region::Region;
 pub use setting::Setting;
 pub use step::{
-    Facts, FreezeFacts, GuestTimes, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts,
-    Step, StepRecord, StepStatus, TransferFacts,
+    Facts, FreezeFacts, GuestTimes, LocalFacts, PreparedFacts, RestoreFacts, RestoredFile,
+    SnapshotDiskFacts, SnapshotFacts, Step, StepRecord, StepStatus, TransferFacts,
 };
 pub use storage_account::StorageAccount;
 pub use subscription::Subscription;

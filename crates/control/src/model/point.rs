@@ -33,6 +33,9 @@ pub struct RecoveryPoint {
     pub vm: VmSnapshot,
     /// Where it is kept.
     pub tiers: Vec<PointTier>,
+    /// What became of the copy beside the VM's disks; none = none was asked for.
+    #[serde(default)]
+    pub local: Option<LocalTier>,
     /// When it may be removed; none = kept until somebody decides.
     pub expires: Option<Timestamp>,
     /// The rule that keeps it longest (`Daily`, `OnDemand`).
@@ -188,6 +191,17 @@ impl PointTier {
             Self::Archive => "ArchivedRP",
         }
     }
+}
+
+/// What became of a copy beside the disks of the VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalTier {
+    /// Until when it is kept; none = there never was one.
+    pub until: Option<Timestamp>,
+    /// Since when it is no longer there.
+    pub gone: Option<Timestamp>,
+    /// Why there is none, or is none any more.
+    pub reason: Option<String>,
 }
 
 /// What it took to make a point.

@@ -21,6 +21,8 @@ pub enum RecordKind {
     ResourceGuard,
     /// What the holders of a guard were asked for.
     Approval,
+    /// A copy of a recovery point beside the disks of its machine, until it is deleted there.
+    LocalCopy,
     /// A resource that templates and restores name and that has no use-case: a network, a disk.
     Resource,
 }
@@ -36,6 +38,7 @@ impl RecordKind {
             Self::RoleDefinition => "role-definition",
             Self::ResourceGuard => "resource-guard",
             Self::Approval => "approval",
+            Self::LocalCopy => "local-copy",
             Self::Resource => "resource",
         }
     }

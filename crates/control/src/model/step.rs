@@ -107,6 +107,9 @@ pub struct Facts {
     pub snapshot: Option<SnapshotFacts>,
     /// Of [`Step::TransferToVault`].
     pub transfer: Option<TransferFacts>,
+    /// Of [`Step::PrepareRestore`].
+    #[serde(default)]
+    pub prepared: Option<PreparedFacts>,
     /// Of [`Step::PublishRestore`].
     pub restore: Option<RestoreFacts>,
 }
@@ -129,6 +132,25 @@ pub struct SnapshotFacts {
     pub disks: Vec<SnapshotDiskFacts>,
     /// What the driver needs to make the machine again; no secrets.
     pub config: Value,
+    /// What became of the copy beside the disks; none = none was asked for.
+    #[serde(default)]
+    pub local: Option<LocalFacts>,
+}
+
+/// What became of a copy of a point beside the disks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalFacts {
+    /// Whether there is one.
+    pub kept: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// What preparing a restore found out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedFacts {
+    /// The disks are rolled back to the copy beside them; nothing comes from the vault.
+    pub from_copy: bool,
 }
 
 /// Who froze a guest, and when what happened by the clock of the host.

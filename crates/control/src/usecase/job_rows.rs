@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::expiry::rules_of;
+use super::local_copy::note_local_copy;
 use super::plan::plan_expiry;
 use super::vault_time::vault_clock;
 use crate::error::{ErrorCode, Refusal};
@@ -97,6 +98,7 @@ fn add_point(
         disks,
         vm,
         tiers: vec![PointTier::Vault],
+        local: None,
         expires: None,
         rule: String::new(),
         tags: Vec::new(),
@@ -119,6 +121,7 @@ fn add_point(
         etag: 0,
     };
     judge_alone(tx, &item, &mut point)?;
+    note_local_copy(tx, &item, &mut point, snapshot.local.as_ref())?;
     tx.put_point(&mut point)?;
     item.last_point = Some(LastPoint { id, time: point.time });
     tx.put_item(&mut item)?;

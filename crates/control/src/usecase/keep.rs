@@ -21,6 +21,7 @@ fn permission(kind: RecordKind) -> Action {
         }
         RecordKind::ResourceGuard => Action::WriteGuard,
         RecordKind::Approval => Action::Approve,
+        RecordKind::LocalCopy => Action::DeleteBackupData,
         RecordKind::Resource => Action::WriteResource,
     }
 }
@@ -107,6 +108,7 @@ fn refuse_locked(
         | RecordKind::RoleDefinition
         | RecordKind::ResourceGuard
         | RecordKind::Approval
+        | RecordKind::LocalCopy
         | RecordKind::Deployment => Ok(()),
     }
 }

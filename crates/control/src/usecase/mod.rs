@@ -13,7 +13,7 @@
 //! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`],
 //! [`mod@guard`], [`mod@approval`]. For the service: [`mod@job_work`], [`mod@record_vms`],
 //! [`mod@authenticate`], [`mod@sign_in`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
-//! [`mod@expiry`], [`mod@collection`], [`mod@vault_time`].
+//! [`mod@expiry`], [`mod@collection`], [`mod@local_copy`], [`mod@vault_time`].
 
 pub mod accept;
 pub mod access;
@@ -40,6 +40,7 @@ pub mod job;
 mod job_rows;
 pub mod job_work;
 pub mod keep;
+pub mod local_copy;
 mod lock;
 pub mod names;
 pub mod plan;
@@ -97,6 +98,9 @@ pub use job_work::{
     renew_lease, report_job,
 };
 pub use keep::{delete_record, find_record, list_records, put_record};
+pub use local_copy::{
+    LocalCopy, due_local_copies, forget_local_copy, local_copies, local_copies_of,
+};
 pub use lock::is_at_or_below;
 pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};

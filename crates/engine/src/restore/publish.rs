@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use coffre_fabric::qemu::MachineDefinition;
 use serde_json::{Value, json};
 
+use super::local;
 use super::place::{self, file_name, image_name, plan, point_and_metadata, staging_folder};
 use super::{RestoreContext, RestoreTarget};
 use crate::crash;
@@ -32,6 +33,7 @@ pub fn publish(cx: &RestoreContext<'_>) -> Result<PublishFacts, Failure> {
     crash::here("restore.publish.begun");
     let facts = match &cx.spec.target {
         RestoreTarget::Folder { account, name } => publish_folder(cx, account, name)?,
+        RestoreTarget::InPlace if local::is_wanted(cx) => local::publish(cx)?,
         RestoreTarget::InPlace => publish_in_place(cx)?,
         RestoreTarget::NewMachine { images, definitions, name, .. } => {
             let facts = publish_folder(cx, images, name)?;
@@ -54,6 +56,9 @@ pub fn remove(cx: &RestoreContext<'_>) -> Result<(), Failure> {
         return remove_folder(&folder);
     }
     if let Some(machine) = cx.machine {
+        machine
+            .revert_roll_back(cx.spec.job)
+            .map_err(|error| Failure::fabric("undo the roll-back of the disks", &error))?;
         machine
             .revert_replaced_disks()
             .map_err(|error| Failure::fabric("put the old disks back", &error))?;

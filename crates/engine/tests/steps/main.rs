@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)] // In a test a panic is the report.
 
 mod backup;
+mod local;
 mod restore;
 mod world;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::world::{World, pattern};
 use coffre_engine::{
-    Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget,
+    Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget, Source,
     Unwatched, prepare, publish, release, remove, restore_transfer, restore_validate,
     take_snapshot, transfer,
 };
@@ -35,6 +35,7 @@ fn to_folder(world: &World) -> RestoreSpec {
         point: Uuid::from_u128(1),
         disks: DiskChoice::All,
         target: RestoreTarget::Folder { account: account(world), name: "web-1".to_owned() },
+        source: Source::Vault,
     }
 }
 
@@ -44,6 +45,7 @@ fn in_place() -> RestoreSpec {
         point: Uuid::from_u128(1),
         disks: DiskChoice::All,
         target: RestoreTarget::InPlace,
+        source: Source::Vault,
     }
 }
 
@@ -246,6 +248,7 @@ fn a_new_machine_is_defined_last() {
             name: "web2".to_owned(),
             id: JOB,
         },
+        source: Source::Vault,
     };
     restore(&world, &spec).unwrap();
     publish(&context(&world, &spec)).unwrap();

@@ -11,8 +11,8 @@ use coffre_engine::{BackupSpec, PointLabels};
 use coffre_fabric::extension::ExtensionState;
 use coffre_fabric::{
     AgentState, ByteRange, Changed, Consistency, DiskInfo, Extent, FabricError, FreezeWish,
-    ImageFormat, Machine, MachineInfo, OsType, PowerState, Release, Result, Snapshot, SnapshotDisk,
-    SnapshotReader, SnapshotReport, SnapshotRequest, Stop,
+    ImageFormat, LocalCopies, LocalCopy, Machine, MachineInfo, OsType, PowerState, Release, Result,
+    Snapshot, SnapshotDisk, SnapshotReader, SnapshotReport, SnapshotRequest, Stop,
 };
 use coffre_vault::bucket::{Bucket, BucketError, Created, MemoryBucket, Object};
 use coffre_vault::{Passphrase, Vault};
@@ -67,6 +67,10 @@ struct Inner {
     power: PowerState,
     agent: AgentState,
     replaced: Vec<String>,
+    /// Copies of points: what each disk held.
+    copies: BTreeMap<Uuid, BTreeMap<String, Vec<u8>>>,
+    /// What was there before a roll-back, by the job.
+    before: BTreeMap<Uuid, BTreeMap<String, Vec<u8>>>,
 }
 
 /// A machine in memory. Its images are files in `folder`, for restores in place.
@@ -97,6 +101,8 @@ impl FakeMachine {
                 power: PowerState::Running,
                 agent: AgentState::Ready { version: "8".to_owned() },
                 replaced: Vec::new(),
+                copies: BTreeMap::new(),
+                before: BTreeMap::new(),
             }),
         }
     }
@@ -152,6 +158,11 @@ impl FakeMachine {
     /// Maps that a disk keeps, by the point that they begin at.
     pub(crate) fn maps(&self, key: &str) -> Vec<Uuid> {
         self.inner().disks[key].maps.keys().copied().collect()
+    }
+
+    /// The copy of a point is not what it was.
+    pub(crate) fn damage_copy(&self, point: Uuid, key: &str) {
+        self.inner().copies.get_mut(&point).unwrap().get_mut(key).unwrap()[0] ^= 1;
     }
 
     /// Which disks were replaced and not confirmed.
@@ -243,6 +254,7 @@ impl Machine for FakeMachine {
             freeze_window: frozen.then(|| Duration::from_millis(12)),
             freeze: None,
             taken_unix_ms: 1_700_000_000_000,
+            local: request.local.as_ref().map(|_| LocalCopy::Kept),
             disks,
         };
         let bytes = inner.disks.iter().map(|(key, disk)| (key.clone(), disk.bytes.clone()));
@@ -252,6 +264,9 @@ impl Machine for FakeMachine {
             disks: bytes.collect(),
             broken: false,
         };
+        if request.local.is_some() {
+            inner.copies.insert(request.point, point.disks.clone());
+        }
         inner.points.insert(request.point, Arc::new(point));
         drop(inner);
         // A crash after the effect and before the answer.
@@ -313,11 +328,86 @@ impl Machine for FakeMachine {
         }
         Ok(())
     }
+
+    fn local_copies(&self) -> Result<LocalCopies> {
+        self.fail()?;
+        let inner = self.inner();
+        let keys = |disks: &BTreeMap<String, Vec<u8>>| disks.keys().cloned().collect();
+        Ok(LocalCopies {
+            points: inner.copies.iter().map(|(point, disks)| (*point, keys(disks))).collect(),
+            before: inner.before.iter().map(|(job, disks)| (*job, keys(disks))).collect(),
+        })
+    }
+
+    fn drop_local_copy(&self, point: Uuid) -> Result<()> {
+        self.fail()?;
+        self.inner().copies.remove(&point);
+        Ok(())
+    }
+
+    fn doubt_roll_back(&self, point: Uuid, disks: &[String]) -> Result<Option<String>> {
+        self.fail()?;
+        let inner = self.inner();
+        let copy = inner.copies.get(&point);
+        let whole =
+            |copy: &BTreeMap<String, Vec<u8>>| disks.iter().all(|key| copy.contains_key(key));
+        Ok((!copy.is_some_and(whole)).then(|| "there is no copy".to_owned()))
+    }
+
+    fn open_disk(&self, disk: &str, point: Option<Uuid>) -> Result<Box<dyn SnapshotReader>> {
+        self.fail()?;
+        let inner = self.inner();
+        let bytes = match point {
+            None => inner.disks[disk].bytes.clone(),
+            Some(point) => inner.copies[&point][disk].clone(),
+        };
+        Ok(Box::new(FakeReader(bytes)))
+    }
+
+    fn roll_back(&self, point: Uuid, job: Uuid, disks: &[String]) -> Result<()> {
+        if let Some(reason) = self.doubt_roll_back(point, disks)? {
+            return Err(FabricError::LocalCopyUnusable { point, reason });
+        }
+        for key in disks {
+            self.fail()?;
+            let mut inner = self.inner();
+            let held = inner.disks[key].bytes.clone();
+            inner.before.entry(job).or_default().entry(key.clone()).or_insert(held);
+            inner.disks.get_mut(key).unwrap().maps.clear();
+        }
+        for key in disks {
+            self.fail()?;
+            let mut inner = self.inner();
+            let copy = inner.copies[&point][key].clone();
+            inner.disks.get_mut(key).unwrap().bytes = copy;
+        }
+        self.fail()
+    }
+
+    fn confirm_roll_back(&self, job: Uuid) -> Result<()> {
+        self.fail()?;
+        self.inner().before.remove(&job);
+        self.fail()
+    }
+
+    fn revert_roll_back(&self, job: Uuid) -> Result<()> {
+        self.fail()?;
+        let mut inner = self.inner();
+        for (key, bytes) in inner.before.remove(&job).unwrap_or_default() {
+            let disk = inner.disks.get_mut(&key).unwrap();
+            disk.maps.clear();
+            disk.bytes = bytes;
+        }
+        Ok(())
+    }
 }
 
 impl FakeMachine {
     fn release_now(&self, id: Uuid, how: Release) {
         let mut inner = self.inner();
+        if how == Release::Abandoned {
+            inner.copies.remove(&id);
+        }
         let Some(point) = inner.points.remove(&id) else { return };
         for disk in inner.disks.values_mut() {
             match (how, point.parent) {
@@ -463,6 +553,7 @@ impl World {
             scratch: self.folder.path().to_owned(),
             freeze: FreezeWish { ask: true, timeout: Duration::from_secs(1) },
             excluded: Vec::new(),
+            local: true,
             labels: PointLabels {
                 item: Uuid::from_u128(100),
                 vault: Uuid::from_u128(101),

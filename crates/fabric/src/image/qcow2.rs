@@ -95,6 +95,7 @@ impl Qcow2Target {
             pid_file: &folder.pid_file(),
             export: EXPORT,
             bitmap: None,
+            snapshot: None,
             writable: true,
             persistent: false,
         })?;

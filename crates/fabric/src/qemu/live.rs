@@ -15,13 +15,15 @@ use serde_json::{Value, json};
 
 use super::bitmap::{self, ParentFacts};
 use super::discover::LiveDisk;
+use super::local;
 use super::machine::QemuMachine;
 use super::names;
 use super::note::{DiskNote, Mode, Note, Stage, Taken};
 use super::reader;
 use super::window::Window;
+use crate::local::LocalCopy;
 use crate::qmp::{QmpClient, QmpError};
-use crate::{FabricError, FreezeWish, Result, SnapshotReport, SnapshotRequest, tool};
+use crate::{DiskInfo, FabricError, FreezeWish, Result, SnapshotReport, SnapshotRequest, tool};
 
 /// How long the guest stays frozen for a transaction that does not end. It takes milliseconds
 /// unless the storage under a disk hangs.
@@ -30,23 +32,27 @@ const TRANSACTION_FROZEN_MAX: Duration = Duration::from_secs(5);
 /// How long a transaction may take altogether.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Takes the point. What a failure leaves is for the caller to release.
+/// Takes the point. What a failure leaves is for the caller to release. `failed` says why an earlier try was refused with a
+/// copy in the images.
 pub(super) fn take(
     machine: &QemuMachine,
     qmp: &Arc<QmpClient>,
     request: &SnapshotRequest,
+    failed: Option<&str>,
 ) -> Result<SnapshotReport> {
     let disks = machine.live_disks(qmp)?;
+    let local = plan_local(machine, qmp, request, failed, &disks)?;
     let mut note = new_note(machine, qmp, request, &disks)?;
     check_scratch(&request.scratch, machine.scratch_free_bytes())?;
     let notes = machine.paths().notes();
     notes.write(&note)?;
-    prepare(machine, qmp, &note, &disks)?;
-    let actions = actions(machine, qmp, &note, &disks)?;
+    prepare(machine, qmp, &note, (&disks, &local))?;
+    let actions = actions(machine, qmp, &note, (&disks, &local))?;
     let taken = point_in_time(machine, qmp, &mut note, actions, request.freeze);
-    note.taken = taken.as_ref().ok().cloned();
+    note.taken = taken.as_ref().ok().cloned().map(|it| Taken { local: local.answer.clone(), ..it });
     notes.write(&note)?;
     taken?;
+    back_overlays(machine, qmp, &note, (&disks, &local))?;
     let door = machine.watch(qmp, &note)?;
     for (index, (disk, live)) in note.disks.iter().zip(&disks).enumerate() {
         let parent = note.parent.filter(|_| disk.unknown.is_none()).map(names::bitmap);
@@ -118,7 +124,44 @@ pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-fn prepare(machine: &QemuMachine, qmp: &QmpClient, note: &Note, disks: &[LiveDisk]) -> Result<()> {
+/// What becomes of the wish for a copy in the images.
+fn plan_local(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    request: &SnapshotRequest,
+    failed: Option<&str>,
+    disks: &[LiveDisk],
+) -> Result<local::Plan> {
+    let infos: Vec<&DiskInfo> = disks.iter().map(|disk| &disk.info).collect();
+    let mut plan = local::Plan::new(machine, request.local.as_ref(), failed, &infos);
+    if !plan.is_empty() && !machine.ask(qmp.has_argument("blockdev-reopen", "options"))? {
+        plan.give_up(LocalCopy::cannot("this QEMU is older than 6.1"));
+    }
+    Ok(plan)
+}
+
+/// QEMU takes a copy only in a node that no other reads through to. So the scratch node of such a disk stands alone until
+/// the copy is taken; nobody has read from it before.
+fn back_overlays(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    note: &Note,
+    (disks, local): (&[LiveDisk], &local::Plan),
+) -> Result<()> {
+    for (index, live) in disks.iter().enumerate().filter(|(_, live)| local.has(&live.info.key)) {
+        let file = note.scratch.join(names::scratch_file(note.point, index));
+        let node = names::node(note.point, index);
+        machine.ask(qmp.back_overlay(&node, &file, &live.node))?;
+    }
+    Ok(())
+}
+
+fn prepare(
+    machine: &QemuMachine,
+    qmp: &QmpClient,
+    note: &Note,
+    (disks, local): (&[LiveDisk], &local::Plan),
+) -> Result<()> {
     for (index, live) in disks.iter().enumerate() {
         let file = note.scratch.join(names::scratch_file(note.point, index));
         if file.exists() {
@@ -126,7 +169,8 @@ fn prepare(machine: &QemuMachine, qmp: &QmpClient, note: &Note, disks: &[LiveDis
         }
         tool::create_qcow2(&file, live.info.size_bytes)?;
         let node = names::node(note.point, index);
-        machine.ask(qmp.add_overlay(&node, &file, &live.node))?;
+        let backing = (!local.has(&live.info.key)).then_some(live.node.as_str());
+        machine.ask(qmp.add_overlay(&node, &file, backing))?;
     }
     start_nbd_server(machine, qmp)
 }
@@ -158,11 +202,14 @@ fn actions(
     machine: &QemuMachine,
     qmp: &QmpClient,
     note: &Note,
-    disks: &[LiveDisk],
+    (disks, local): (&[LiveDisk], &local::Plan),
 ) -> Result<Vec<Value>> {
     // A QEMU that can shall give up the copy and not the guest when the scratch space ends.
     let break_copy = machine.ask(qmp.has_argument("blockdev-backup", "on-cbw-error"))?;
-    let mut actions = Vec::new();
+    // First the copies: the jobs put a filter above the disks, and then none can be taken.
+    let copied = disks.iter().filter(|live| local.has(&live.info.key));
+    let mut actions: Vec<Value> =
+        copied.map(|live| local::action(note.point, &live.node)).collect();
     for (index, (disk, live)) in note.disks.iter().zip(disks).enumerate() {
         let mut action = |kind: &str, data: Value| {
             actions.push(json!({ "type": kind, "data": data }));
@@ -231,6 +278,7 @@ fn point_in_time(
         freeze_window: closed.window,
         freeze: closed.record,
         taken_unix_ms,
+        local: None,
     })
 }
 

@@ -8,7 +8,9 @@
 //! ├ live      a point of a machine that runs              bitmap: may a map be believed
 //! ├ stopped   a point of a machine that is off            note: what a crash must find
 //! ├ reader    reading a point                             guard: the guest comes first
-//! └ release   the end of a point                          teardown
+//! ├ release   the end of a point                          teardown
+//! ├ local     copies of points inside the images
+//! └ roll_back back to such a copy                         stored
 //! ```
 
 pub mod config;
@@ -20,6 +22,7 @@ mod guard;
 mod guest;
 mod launch;
 mod live;
+mod local;
 mod machine;
 mod names;
 mod note;
@@ -28,7 +31,9 @@ mod paths;
 mod reader;
 mod release;
 mod replace;
+mod roll_back;
 mod stopped;
+mod stored;
 mod teardown;
 mod window;
 

@@ -7,6 +7,12 @@ use uuid::Uuid;
 /// All jobs, exports, bitmaps and files of ours begin like this.
 const PREFIX: &str = "coffre-";
 
+/// All copies of points in images begin like this.
+const COPY_PREFIX: &str = "coffre-point-";
+
+/// All that keeps what was there before a roll-back begins like this.
+const BEFORE_PREFIX: &str = "coffre-before-";
+
 /// All nodes of ours begin like this: QEMU's node names have at most 31 bytes.
 const NODE_PREFIX: &str = "cf-";
 
@@ -28,6 +34,31 @@ pub(crate) fn node(point: Uuid, index: usize) -> String {
 /// Name of the file of one disk's scratch image.
 pub(crate) fn scratch_file(point: Uuid, index: usize) -> String {
     format!("{PREFIX}{}-{index}.qcow2", point.simple())
+}
+
+/// Name of the copy of a point inside an image.
+pub(crate) fn local_copy(point: Uuid) -> String {
+    format!("{COPY_PREFIX}{}", point.simple())
+}
+
+/// Name of the snapshot that keeps what an image held before a job rolled it back.
+pub(crate) fn before(job: Uuid) -> String {
+    format!("{BEFORE_PREFIX}{}", job.simple())
+}
+
+/// The point of a copy of ours.
+pub(crate) fn point_of_local_copy(name: &str) -> Option<Uuid> {
+    exact(name.strip_prefix(COPY_PREFIX)?)
+}
+
+/// The job that keeps what was there before.
+pub(crate) fn job_of_before(name: &str) -> Option<Uuid> {
+    exact(name.strip_prefix(BEFORE_PREFIX)?)
+}
+
+/// Only as we write it: what a person named in another way is theirs.
+fn exact(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|uuid| uuid.simple().to_string() == text)
 }
 
 /// The point of a bitmap of ours.
@@ -66,6 +97,15 @@ mod tests {
             }
             assert_eq!(point_of_bitmap(&bitmap(point)), Some(point));
             assert_eq!(point_of_job(&bitmap(point)), None);
+            assert_eq!(point_of_local_copy(&local_copy(point)), Some(point));
+            assert_eq!(job_of_before(&before(point)), Some(point));
+            for ours in [local_copy(point), before(point)] {
+                assert_eq!(point_of_bitmap(&ours).or(point_of_job(&ours)), None, "{ours}");
+            }
+            let by_hand = format!("coffre-point-{point}");
+            assert_eq!(point_of_local_copy(&by_hand), None, "not as we write it");
+            assert_eq!(point_of_local_copy(&before(point)), None);
+            assert_eq!(job_of_before(&local_copy(point)), None);
         }
         for other in ["", "cf-", "coffre-", "coffre-x-1", "cf-ää", "libvirt-1-format", "#block1"]
         {

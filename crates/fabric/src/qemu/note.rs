@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::local::LocalCopy;
 use crate::{Consistency, FabricError, FreezeRecord, ImageFormat, Result};
 
 /// How far a point is.
@@ -72,6 +73,8 @@ pub(crate) struct Taken {
     #[serde(default)]
     pub(crate) freeze: Option<FreezeRecord>,
     pub(crate) taken_unix_ms: i64,
+    #[serde(default)]
+    pub(crate) local: Option<LocalCopy>,
 }
 
 impl Note {

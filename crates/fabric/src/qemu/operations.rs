@@ -19,8 +19,8 @@ use crate::extension::{ExtensionState, GuestLog};
 use crate::process::ProcessId;
 use crate::qmp::QmpClient;
 use crate::{
-    FabricError, Machine, MachineInfo, Release, Result, Snapshot, SnapshotReader, SnapshotReport,
-    SnapshotRequest, Stop, tool,
+    FabricError, LocalCopies, Machine, MachineInfo, Release, Result, Snapshot, SnapshotReader,
+    SnapshotReport, SnapshotRequest, Stop, tool,
 };
 
 /// How long the agent may take to answer before a thaw.
@@ -72,17 +72,14 @@ impl Machine for QemuMachine {
             }
             self.release_point(point, Release::Abandoned)?;
         }
-        let taken = match self.qmp()? {
-            Some(qmp) => live::take(self, &qmp, request),
-            None => stopped::take(self, request),
-        };
-        if taken.is_err()
-            && let Err(error) = self.release_point(request.point, Release::Abandoned)
-        {
-            // The note stays, so the next try or a release finishes it.
-            tracing::warn!(machine = self.name(), ?error, "a failed snapshot left something");
+        match self.take_or_release(request, None) {
+            // A copy in the images must cost nobody a point: once more without.
+            Err(error) if request.local.is_some() && error.is_refusal() => {
+                tracing::warn!(machine = self.name(), ?error, "taken again without a copy");
+                self.take_or_release(request, Some(&error.in_full()))
+            }
+            taken => taken,
         }
-        taken
     }
 
     fn snapshot(&self, point: Uuid) -> Result<Option<Box<dyn Snapshot>>> {
@@ -164,9 +161,74 @@ impl Machine for QemuMachine {
         self.must_be_off()?;
         replace::revert(&self.managed()?.disks)
     }
+
+    fn local_copies(&self) -> Result<LocalCopies> {
+        let _operation = self.operation();
+        self.list_local_copies()
+    }
+
+    fn drop_local_copy(&self, point: Uuid) -> Result<()> {
+        let _operation = self.operation();
+        if let Some(open) = self.living_points()?.first() {
+            let machine = self.name().to_owned();
+            return Err(FabricError::SnapshotExists { machine, point: *open });
+        }
+        self.delete_snapshot(&names::local_copy(point))
+    }
+
+    fn doubt_roll_back(&self, point: Uuid, disks: &[String]) -> Result<Option<String>> {
+        let _operation = self.operation();
+        self.must_be_off()?;
+        self.doubt_local_copy(point, disks)
+    }
+
+    fn open_disk(&self, disk: &str, point: Option<Uuid>) -> Result<Box<dyn SnapshotReader>> {
+        let _operation = self.operation();
+        self.must_be_off()?;
+        self.open_image(disk, point)
+    }
+
+    fn roll_back(&self, point: Uuid, job: Uuid, disks: &[String]) -> Result<()> {
+        let _operation = self.operation();
+        self.must_be_off()?;
+        self.roll_disks_back(point, job, disks)
+    }
+
+    fn confirm_roll_back(&self, job: Uuid) -> Result<()> {
+        let _operation = self.operation();
+        self.delete_snapshot(&names::before(job))
+    }
+
+    fn revert_roll_back(&self, job: Uuid) -> Result<()> {
+        let _operation = self.operation();
+        if self.list_local_copies()?.before.contains_key(&job) {
+            self.must_be_off()?;
+            self.undo_roll_back(job)?;
+        }
+        Ok(())
+    }
 }
 
 impl QemuMachine {
+    /// Takes a point; what a failure leaves is released. `failed`: see [`live::take`].
+    fn take_or_release(
+        &self,
+        request: &SnapshotRequest,
+        failed: Option<&str>,
+    ) -> Result<SnapshotReport> {
+        let taken = match self.qmp()? {
+            Some(qmp) => live::take(self, &qmp, request, failed),
+            None => stopped::take(self, request),
+        };
+        if taken.is_err()
+            && let Err(error) = self.release_point(request.point, Release::Abandoned)
+        {
+            // The note stays, so the next try or a release finishes it.
+            tracing::warn!(machine = self.name(), ?error, "a failed snapshot left something");
+        }
+        taken
+    }
+
     fn must_be_off(&self) -> Result<()> {
         match self.qmp()? {
             None => self.give_up_stopped_points(),
@@ -245,6 +307,9 @@ impl QemuMachine {
             }
             (None, Some(note)) => release::settle_stopped(point, note, how)?,
             (None, None) => {}
+        }
+        if how == Release::Abandoned {
+            self.delete_snapshot(&names::local_copy(point))?;
         }
         let Some(note) = note else { return Ok(()) };
         teardown::remove_scratch_files(&note.scratch, point, note.disks.len())?;

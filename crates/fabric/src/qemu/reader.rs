@@ -113,6 +113,7 @@ pub(crate) fn report(note: &Note, disks: Vec<SnapshotDisk>) -> Option<SnapshotRe
         freeze_window: taken.freeze_window,
         freeze: taken.freeze,
         taken_unix_ms: taken.taken_unix_ms,
+        local: taken.local,
         disks,
     })
 }

@@ -4,8 +4,11 @@
 //! bitmaps in the images are rotated as those of a running machine are, so that what is written
 //! after the machine starts again is known.
 
+use std::path::PathBuf;
+
 use super::bitmap::{self, ParentFacts};
 use super::live::unix_ms;
+use super::local;
 use super::machine::QemuMachine;
 use super::names;
 use super::note::{DiskNote, Mode, Note, Stage, Taken};
@@ -17,7 +20,9 @@ use crate::{
 
 /// Takes the point. What a failure leaves is for the caller to release.
 pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<SnapshotReport> {
-    let mut note = new_note(machine, request)?;
+    let (mut note, infos) = new_note(machine, request)?;
+    let infos: Vec<&DiskInfo> = infos.iter().collect();
+    let mut local = local::Plan::new(machine, request.local.as_ref(), None, &infos);
     let notes = machine.paths().notes();
     notes.write(&note)?;
     for disk in note.disks.iter().filter(|disk| disk.format == ImageFormat::Qcow2) {
@@ -29,6 +34,9 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
             tool::change_bitmap(&disk.path, &old, BitmapChange::Disable)?;
         }
     }
+    let images: Vec<(String, PathBuf)> =
+        note.disks.iter().map(|disk| (disk.key.clone(), disk.path.clone())).collect();
+    local::take_stopped(&mut local, note.point, &images);
     machine.paths().create_runtime_folder()?;
     for (index, disk) in note.disks.iter().enumerate() {
         let bitmap = note.parent.filter(|_| disk.unknown.is_none()).map(names::bitmap);
@@ -39,6 +47,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
             pid_file: &machine.paths().image_pid_file(index),
             export: &names::job(note.point, index),
             bitmap: bitmap.as_deref(),
+            snapshot: None,
             writable: false,
             persistent: true,
         })?;
@@ -49,6 +58,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
         freeze_window: None,
         freeze: None,
         taken_unix_ms: unix_ms(),
+        local: local.answer,
     });
     note.stage = Stage::Ready;
     notes.write(&note)?;
@@ -56,7 +66,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
     Ok(report.expect("the note says what was taken since a few lines"))
 }
 
-fn new_note(machine: &QemuMachine, request: &SnapshotRequest) -> Result<Note> {
+fn new_note(machine: &QemuMachine, request: &SnapshotRequest) -> Result<(Note, Vec<DiskInfo>)> {
     let Some(definition) = machine.definition() else {
         return Err(FabricError::NotRunning(machine.name().to_owned()));
     };
@@ -64,7 +74,7 @@ fn new_note(machine: &QemuMachine, request: &SnapshotRequest) -> Result<Note> {
         Some(parent) => machine.paths().notes().read(parent)?,
         None => None,
     };
-    let mut disks = Vec::new();
+    let (mut disks, mut infos) = (Vec::new(), Vec::new());
     for disk in &definition.disks {
         if !disk.path.exists() {
             return Err(FabricError::DiskMissing {
@@ -94,13 +104,14 @@ fn new_note(machine: &QemuMachine, request: &SnapshotRequest) -> Result<Note> {
         };
         disks.push(DiskNote {
             unknown: bitmap::doubt(&info, &facts),
-            key: info.key,
-            path: info.path,
+            key: info.key.clone(),
+            path: info.path.clone(),
             format: info.format,
             size_bytes: info.size_bytes,
         });
+        infos.push(info);
     }
-    Ok(Note {
+    let note = Note {
         point: request.point,
         parent: request.parent,
         stage: Stage::Preparing,
@@ -110,5 +121,6 @@ fn new_note(machine: &QemuMachine, request: &SnapshotRequest) -> Result<Note> {
         disks,
         taken: None,
         broken: None,
-    })
+    };
+    Ok((note, infos))
 }

@@ -44,6 +44,15 @@ pub(crate) struct Medium {
 pub(crate) struct Image {
     pub(crate) filename: String,
     pub(crate) virtual_size: u64,
+    /// Snapshots inside the image, of whomever.
+    #[serde(default)]
+    pub(crate) snapshots: Vec<StoredSnapshot>,
+}
+
+/// A snapshot inside an image.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StoredSnapshot {
+    pub(crate) name: String,
 }
 
 /// One node of `query-named-block-nodes`.
@@ -157,18 +166,26 @@ impl QmpClient {
             .is_some_and(|object| object.members.iter().any(|member| member["name"] == argument)))
     }
 
-    /// Adds a qcow2 image as a node that reads what it does not hold from `backing`.
+    /// Adds a qcow2 image as a node that reads what it does not hold from `backing`; `None` = as zeros, until
+    /// [`QmpClient::back_overlay`].
     pub(crate) fn add_overlay(
+        &self,
+        node: &str,
+        file: &Path,
+        backing: Option<&str>,
+    ) -> Result<(), QmpError> {
+        self.command("blockdev-add", overlay(node, file, backing)).map(drop)
+    }
+
+    /// Gives a node of [`QmpClient::add_overlay`] what it reads through to.
+    pub(crate) fn back_overlay(
         &self,
         node: &str,
         file: &Path,
         backing: &str,
     ) -> Result<(), QmpError> {
-        let arguments = json!({
-            "driver": "qcow2", "node-name": node, "backing": backing,
-            "file": { "driver": "file", "filename": file },
-        });
-        self.command("blockdev-add", arguments).map(drop)
+        let options = json!({ "options": [overlay(node, file, Some(backing))] });
+        self.command("blockdev-reopen", options).map(drop)
     }
 
     pub(crate) fn start_nbd_server(&self, socket: &Path) -> Result<(), QmpError> {
@@ -196,4 +213,11 @@ impl QmpClient {
         }
         self.command("block-export-add", arguments).map(drop)
     }
+}
+
+fn overlay(node: &str, file: &Path, backing: Option<&str>) -> Value {
+    json!({
+        "driver": "qcow2", "node-name": node, "backing": backing,
+        "file": { "driver": "file", "filename": file },
+    })
 }

@@ -135,7 +135,7 @@ impl Host {
 
     pub(crate) fn request(&self, point: Uuid, parent: Option<Uuid>) -> SnapshotRequest {
         let scratch = self.folder.path().join("scratch");
-        SnapshotRequest { point, parent, scratch, freeze: NO_FREEZE }
+        SnapshotRequest { point, parent, scratch, freeze: NO_FREEZE, local: None }
     }
 
     pub(crate) fn take(&self, point: Uuid, parent: Option<Uuid>) -> SnapshotReport {

@@ -46,7 +46,7 @@ impl Guarded {
     pub(crate) fn take(&self, machine: &dyn Machine) -> SnapshotReport {
         let point = Uuid::new_v4();
         let scratch = self.scratch.clone();
-        let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE };
+        let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
         let report = machine.take_snapshot(&request).unwrap();
         machine.release(point, Release::Committed).unwrap();
         report

@@ -214,6 +214,7 @@ pub(crate) fn facts_of(step: Step, now: Timestamp) -> coffre_control::job::StepF
                 },
             ],
             config: serde_json::json!({"machine": "q35"}),
+            local: None,
         }),
         Step::TransferToVault => StepFacts::Transfer(TransferFacts {
             read_bytes: 5 << 20,

@@ -1,11 +1,12 @@
 //! The steps of a backup, and the deletion of recovery points.
 
+use coffre_control::ErrorCode;
 use coffre_control::job::StepFacts;
 use coffre_control::model::{
-    Job, JobKind, ProtectedItem, SnapshotDiskFacts, SnapshotFacts, TransferFacts, Vm,
+    Job, JobKind, JobWarning, ProtectedItem, SnapshotDiskFacts, SnapshotFacts, TransferFacts, Vm,
 };
 use coffre_engine::{BackupSpec, Class, DiskFacts, Failure, PointLabels, Retry};
-use coffre_fabric::FreezeWish;
+use coffre_fabric::{FreezeWish, LocalCopy};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
@@ -24,7 +25,8 @@ pub(super) fn take_snapshot(service: &Service, job: &Job) -> Result<Outcome, Fai
         Failure::new(Class::Configuration, Retry::Never, message)
     })?;
     let facts = coffre_engine::take_snapshot(&*machine, &store, &spec(service, job)?)?;
-    let warnings = facts.warning.map(warning).into_iter().collect();
+    let mut warnings: Vec<JobWarning> = facts.warning.map(warning).into_iter().collect();
+    warnings.extend(facts.local.as_ref().and_then(no_copy));
     let taken = Timestamp::from_millisecond(facts.taken_unix_ms).unwrap_or(service.now());
     let facts = SnapshotFacts {
         consistency: convert::consistency(facts.consistency),
@@ -34,6 +36,7 @@ pub(super) fn take_snapshot(service: &Service, job: &Job) -> Result<Outcome, Fai
         taken,
         disks: facts.disks.into_iter().map(disk_facts).collect(),
         config: facts.machine.config,
+        local: facts.local.map(convert::local),
     };
     Ok(Outcome { facts: StepFacts::Snapshot(facts), warnings })
 }
@@ -121,6 +124,7 @@ fn spec(service: &Service, job: &Job) -> Result<BackupSpec, Failure> {
         scratch: service.scratch.clone(),
         freeze: FreezeWish { ask: true, timeout: service.freeze_max },
         excluded: excluded(&item, vm.as_ref()),
+        local: item.policy.is_some(),
         labels: PointLabels {
             item: item.id.uuid(),
             vault: item.vault.uuid(),
@@ -144,6 +148,15 @@ fn excluded(item: &ProtectedItem, vm: Option<&Vm>) -> Vec<String> {
         .filter(|disk| !item.takes_disk(disk.lun))
         .map(|disk| disk.key.clone())
         .collect()
+}
+
+/// A copy beside the disks that should have been possible.
+fn no_copy(local: &LocalCopy) -> Option<JobWarning> {
+    let LocalCopy::Not { reason, alarm: true } = local else { return None };
+    Some(JobWarning {
+        code: ErrorCode::UserErrorInstantRpNotFound,
+        message: format!("The recovery point is in the vault only, no snapshot is kept: {reason}."),
+    })
 }
 
 fn disk_facts(disk: DiskFacts) -> SnapshotDiskFacts {

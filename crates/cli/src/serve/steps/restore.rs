@@ -4,15 +4,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use coffre_control::ErrorCode;
 use coffre_control::job::StepFacts;
-use coffre_control::model::{Job, JobKind, RestoreFacts, RestoreTarget as Wish, RestoredFile};
+use coffre_control::model::{
+    Job, JobKind, JobWarning, PointTier, PreparedFacts, RestoreFacts, RestoreTarget as Wish,
+    RestoredFile,
+};
 use coffre_engine::{
     Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget, Retry,
+    Source,
 };
 use coffre_fabric::{Machine, PowerState};
 use coffre_vault::Vault;
 
-use super::{machine, row_missing, vault};
+use super::{look, machine, row_missing, vault};
 use crate::serve::discovery;
 use crate::serve::meter::Meter;
 use crate::serve::service::Service;
@@ -22,8 +27,15 @@ use crate::serve::worker::Outcome;
 const STAT_BLOCK_BYTES: u64 = 512;
 
 pub(super) fn prepare(service: &Service, job: &Job) -> Result<Outcome, Failure> {
-    with_context(service, job, coffre_engine::prepare)?;
-    Ok(Outcome::nothing())
+    let source = if has_copy(service, job)? { Source::Local } else { Source::Vault };
+    let facts = with_source(service, job, source, coffre_engine::prepare)?;
+    let warnings = facts.doubt.map(|doubt| JobWarning {
+        code: ErrorCode::UserErrorInstantRpNotFound,
+        message: format!("The restore takes the recovery point from the vault: {doubt}."),
+    });
+    let prepared = PreparedFacts { from_copy: facts.source == Source::Local };
+    let facts = StepFacts::Prepared(prepared);
+    Ok(Outcome { facts, warnings: warnings.into_iter().collect() })
 }
 
 pub(super) fn transfer(service: &Service, job: &Job, meter: &Meter) -> Result<Outcome, Failure> {
@@ -38,6 +50,10 @@ pub(super) fn validate(service: &Service, job: &Job, meter: &Meter) -> Result<Ou
 
 pub(super) fn publish(service: &Service, job: &Job) -> Result<Outcome, Failure> {
     let facts = with_context(service, job, coffre_engine::publish)?;
+    if let (JobKind::Restore { target: Wish::InPlace { .. }, .. }, Some(vm)) = (&job.kind, job.vm) {
+        // New images have no copies of points.
+        service.suspects.add(vm);
+    }
     discovery::look(service);
     Ok(Outcome { facts: StepFacts::Restore(files(facts)), warnings: Vec::new() })
 }
@@ -62,9 +78,30 @@ pub(super) fn turn_on_again(service: &Service, job: &Job) -> Result<(), Failure>
     Ok(())
 }
 
+/// Whether the point is said to have a copy beside the disks that it is to be restored to.
+fn has_copy(service: &Service, job: &Job) -> Result<bool, Failure> {
+    let JobKind::Restore { point, target: Wish::InPlace { .. } } = &job.kind else {
+        return Ok(false);
+    };
+    let row = look(service, "recovery point of job", |tx| Ok(tx.point(*point)?))?;
+    Ok(row.is_some_and(|row| row.tiers.contains(&PointTier::Instant)))
+}
+
+/// With the source that the first step chose.
 fn with_context<T>(
     service: &Service,
     job: &Job,
+    work: impl FnOnce(&RestoreContext<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let from_copy = job.facts.prepared.as_ref().is_some_and(|prepared| prepared.from_copy);
+    let source = if from_copy { Source::Local } else { Source::Vault };
+    with_source(service, job, source, work)
+}
+
+fn with_source<T>(
+    service: &Service,
+    job: &Job,
+    source: Source,
     work: impl FnOnce(&RestoreContext<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let JobKind::Restore { point, target } = &job.kind else {
@@ -73,7 +110,8 @@ fn with_context<T>(
     let (_, store): (_, Vault) = vault(service, job)?;
     let (target, disks) = target_of(service, job, target)?;
     let machine: Option<Arc<dyn Machine>> = machine(service, job)?;
-    let spec = RestoreSpec { job: job.id.uuid(), point: point.uuid(), disks, target };
+    let (job, point) = (job.id.uuid(), point.uuid());
+    let spec = RestoreSpec { job, point, disks, target, source };
     work(&RestoreContext { vault: &store, machine: machine.as_deref(), spec: &spec })
 }
 

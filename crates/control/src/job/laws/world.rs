@@ -70,6 +70,7 @@ impl World {
                     taken: Timestamp::UNIX_EPOCH,
                     disks: Vec::new(),
                     config: serde_json::Value::Null,
+                    local: None,
                 });
             }
             Step::TransferToVault => {

@@ -137,6 +137,7 @@ impl World {
             taken: self.now(),
             disks: vm.disks.iter().map(disk).collect(),
             config: serde_json::json!({}),
+            local: None,
         }
     }
 
