@@ -162,6 +162,38 @@ async fn an_approval_is_exact_single_and_short() {
     needs_approval(&put(20).await);
 }
 
+/// Deletion in every vault goes by the clock: each guard wants a second person, for this day.
+#[tokio::test]
+async fn the_word_that_the_clock_is_right_takes_two_people() {
+    let (world, _) = guarded().await;
+    let path = sub("/providers/Microsoft.RecoveryServices/confirmClock");
+    let confirm = || async {
+        let me = world.token_of(world::OWNER, 0);
+        world.call_as(&me, "POST", &path, json!({})).await
+    };
+    let refused = confirm().await;
+    needs_approval(&refused);
+    assert!(refused.message().contains("today is 2026-11-21"), "{}", refused.message());
+    needs_approval(&confirm().await);
+    assert_eq!(waiting(&world).await.len(), 1, "the same is asked for once");
+    grant_all(&world).await;
+    let done = confirm().await;
+    assert_eq!(done.status, StatusCode::OK, "{done:?}");
+    assert!(done.body["confirmed"].is_string(), "{done:?}");
+    needs_approval(&confirm().await);
+    grant_all(&world).await;
+    world.advance(Duration::from_secs(86400));
+    needs_approval(&confirm().await);
+    // A guard that leaves it out leaves it to one person; without a guard nobody is asked.
+    let excluded = json!({ "location": "eastus", "properties": {
+        "vaultCriticalOperationExclusionList": ["Microsoft.RecoveryServices/confirmClock/action"],
+    }});
+    let bob = world.token_of(BOB, 0);
+    let changed = world.call_as(&bob, "PUT", &guard(), excluded).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    assert_eq!(confirm().await.status, StatusCode::OK);
+}
+
 /// Soft delete, immutability, and the guard itself; and nobody takes the place of a holder.
 #[tokio::test]
 async fn the_way_around_is_closed_too() {

@@ -208,11 +208,14 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
     let ids: Arc<dyn Fn() -> Uuid + Send + Sync> = Arc::new(Uuid::now_v7);
     let ringing = Arc::clone(service);
     let poke: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ringing.bell.ring());
-    let asked = Arc::clone(service);
+    let (asked, looked) = (Arc::clone(service), Arc::clone(service));
     let devices: Arc<DeviceCodes> = Arc::default();
     let attempts: Arc<Attempts> = Arc::default();
     let arm = coffre_arm::router(ArmState {
-        guest_logs: Arc::new(move |vm| extension::guest_logs(&asked, vm)),
+        guest_logs: Arc::new(move |vm| {
+            let logs = extension::guest_logs(&asked, vm).unwrap_or_default().into_iter();
+            logs.map(|log| coffre_arm::GuestLog { path: log.path, text: log.text }).collect()
+        }),
         db: Arc::clone(&service.db),
         clock: Arc::clone(&clock),
         deployments: Deployments::new(Uuid::now_v7()),
@@ -231,6 +234,10 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         db: Arc::clone(&service.db),
         clock,
         ids,
+        guest_logs: Arc::new(move |vm| {
+            let logs = extension::guest_logs(&looked, vm)?.into_iter();
+            Ok(logs.map(|log| coffre_portal::GuestLog { path: log.path, text: log.text }).collect())
+        }),
         poke,
         public_url: url,
     });

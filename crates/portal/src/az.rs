@@ -60,7 +60,8 @@ fn quote(word: &str) -> String {
     out
 }
 
-fn is_treacherous(c: char) -> bool {
+/// Whether a terminal or a browser would obey a character, or hide something because of it.
+pub(crate) fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -78,12 +78,14 @@ async fn view_of(
     let cookie = |name| app.cookies.read(&headers, name);
     let sent_csrf = cookie("csrf").filter(|token| token.len() == 64);
     let now = app.now();
-    let since = notifications::seen(app.cookies, &headers, now);
     let signed_in = match cookie("session").and_then(|token| app.sessions.principal(token, now)) {
         Some(principal) => {
             app.blocking(move |given| {
                 read(&*given.db, "portal_session", |tx| match caller_of(tx, principal) {
-                    Ok(caller) => Ok(Some((caller, notifications::count_unseen(tx, since)?))),
+                    Ok(caller) => {
+                        let unseen = notifications::count_unseen(tx, principal, now)?;
+                        Ok(Some((caller, unseen)))
+                    }
                     Err(refusal) if refusal.fault.is_none() => Ok(None),
                     Err(refusal) => Err(refusal),
                 })

@@ -35,4 +35,4 @@ pub mod view;
 mod words;
 
 pub use router::router;
-pub use state::PortalState;
+pub use state::{GuestLog, PortalState};

@@ -11,6 +11,7 @@ use crate::page::{
     settings, sign_in, sign_in_code, stop, vault, vault_new, vault_protect, vaults, vm, vms,
     welcome,
 };
+use crate::page::{guards, guest_log};
 use crate::state::{App, PortalState};
 use crate::{assets, guard, live};
 
@@ -27,6 +28,7 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/vms", get(vms::show))
         .route("/portal/vms/refresh", post(power::refresh))
         .route("/portal/vms/{id}", get(vm::show))
+        .route("/portal/vms/{id}/log", get(guest_log::show))
         .route("/portal/vms/{id}/power", post(power::change))
         .route("/portal/vms/{id}/protect", get(protect::show).post(protect::enable))
         .route("/portal/vaults", get(vaults::show))
@@ -64,6 +66,9 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/activity", get(activity::show))
         .route("/portal/approvals", get(approvals::show))
         .route("/portal/approvals/{vault}/{id}", post(approvals::decide))
+        .route("/portal/guards", get(guards::show).post(guards::put))
+        .route("/portal/guards/bind", post(guards::bind))
+        .route("/portal/guards/delete", post(guards::delete))
         .route("/portal/guides", get(guides::show))
         .route("/portal/guides/first-look", get(guides::first_look))
         .route("/portal/guides/vm-snapshot", get(guides::extension))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use coffre_control::attempts::{Attempts, Source};
 use coffre_control::device::DeviceCodes;
 use coffre_control::factor::FactorKey;
+use coffre_control::id::VmId;
 use coffre_control::port::{self, Db, Tx};
 use coffre_control::usecase::{Door, act};
 use coffre_control::{Caller, Cx, ErrorCode, Refusal};
@@ -18,6 +19,15 @@ use crate::half::Halves;
 use crate::live::Live;
 use crate::session::Sessions;
 
+/// A log of a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestLog {
+    /// Where it is in the guest.
+    pub path: String,
+    /// Its end, as the guest says it: anything may be in it.
+    pub text: String,
+}
+
 /// What the portal is given by the service.
 #[derive(Clone)]
 pub struct PortalState {
@@ -27,6 +37,9 @@ pub struct PortalState {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Gives an id that was never used.
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    /// Reads the logs of a machine's guest, as they are now: none when there is nobody to ask, the
+    /// reason when that failed.
+    pub guest_logs: Arc<dyn Fn(VmId) -> Result<Vec<GuestLog>, String> + Send + Sync>,
     /// Tells the worker that there may be something to do.
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// The codes of programs that wait for somebody to let them in.

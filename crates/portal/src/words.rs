@@ -3,9 +3,10 @@
 
 use coffre_control::Action;
 use coffre_control::model::{
-    AgentState, BackupHealth, BackupOutcome, Consistency, DiskFormat, ExtensionState, Immutability,
-    ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState, ProtectedItem, Redundancy,
-    RestoreTarget, SoftDeleteState, Step, StepStatus, WeekOfMonth, Weekday,
+    AgentState, BackupHealth, BackupOutcome, Consistency, Critical, DiskFormat, ExtensionState,
+    Immutability, ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState,
+    ProtectedItem, Redundancy, RestoreTarget, SoftDeleteState, Step, StepStatus, WeekOfMonth,
+    Weekday,
 };
 
 use crate::component::Tone;
@@ -141,6 +142,19 @@ pub(crate) fn consistency(consistency: Consistency) -> (Tone, &'static str) {
         Consistency::Application => (Tone::Good, "consistency-application"),
         Consistency::FileSystem => (Tone::Good, "consistency-file-system"),
         Consistency::Crash => (Tone::Warn, "consistency-crash"),
+    }
+}
+
+/// Key of an operation that a resource guard stands before.
+pub(crate) fn critical(critical: Critical) -> &'static str {
+    match critical {
+        Critical::DisableSoftDelete => "critical-soft-delete",
+        Critical::RemoveGuard => "critical-guard",
+        Critical::ReducePolicy => "critical-policy",
+        Critical::ReduceProtection => "critical-protection",
+        Critical::DeleteData => "critical-data",
+        Critical::DisableImmutability => "critical-immutability",
+        Critical::ConfirmClock => "critical-clock",
     }
 }
 

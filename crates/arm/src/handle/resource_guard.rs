@@ -39,6 +39,7 @@ fn requests(critical: Critical) -> &'static str {
         Critical::ReduceProtection => "updateProtectedItemRequests",
         Critical::DeleteData => "deleteProtectedItemRequests",
         Critical::DisableImmutability => "reduceImmutabilityStateRequests",
+        Critical::ConfirmClock => "confirmClockRequests",
     }
 }
 

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use coffre_arm::GuestLog;
 use coffre_control::id::VmId;
 use coffre_control::model::{AgentState, ExtensionState, OsType, PowerState};
-use coffre_fabric::extension::{Extension, ExtensionFile, Handler};
+use coffre_fabric::extension::{Extension, ExtensionFile, GuestLog, Handler};
 use coffre_guest::package::{Content, Package, TrustedKey};
 use tracing::{info, warn};
 
@@ -83,15 +82,13 @@ pub(crate) fn run(service: &Service, version: &str) {
     }
 }
 
-/// The logs of a guest, as they are now.
-pub(crate) fn guest_logs(service: &Service, vm: VmId) -> Vec<GuestLog> {
+/// The logs of a guest, as they are now, or why they cannot be read.
+pub(crate) fn guest_logs(service: &Service, vm: VmId) -> Result<Vec<GuestLog>, String> {
     let machine = service.hypervisors.machine(vm.uuid());
-    let logs = machine.and_then(|machine| machine.guest_logs(LOG_BYTES_MAX));
-    let logs = logs.unwrap_or_else(|error| {
+    machine.and_then(|machine| machine.guest_logs(LOG_BYTES_MAX)).map_err(|error| {
         warn!(%error, "cannot read the logs of a guest");
-        Vec::new()
-    });
-    logs.into_iter().map(|log| GuestLog { path: log.path, text: log.text }).collect()
+        error.to_string()
+    })
 }
 
 /// Protected machines that run, have no job, and lack this version.

@@ -22,6 +22,8 @@ pub enum Critical {
     DeleteData,
     /// Switch immutability off.
     DisableImmutability,
+    /// Say that the service's clock is right, after which deletion goes on by it.
+    ConfirmClock,
 }
 
 impl Critical {
@@ -33,6 +35,7 @@ impl Critical {
         Self::ReduceProtection,
         Self::DeleteData,
         Self::DisableImmutability,
+        Self::ConfirmClock,
     ];
 
     /// The operation as Azure's guards name it.
@@ -52,6 +55,7 @@ impl Critical {
             Self::DisableImmutability => {
                 "Microsoft.RecoveryServices/vaults/write#reduceImmutabilityState"
             }
+            Self::ConfirmClock => "Microsoft.RecoveryServices/confirmClock/action",
         }
     }
 

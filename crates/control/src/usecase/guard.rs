@@ -253,6 +253,15 @@ pub(crate) fn holder_names(tx: &mut dyn Tx, guard: &ResourceGuard) -> Result<Vec
     Ok(names)
 }
 
+/// Names of those who hold a guard, as a form takes them; who is gone is there by id.
+pub fn guard_holders(tx: &mut dyn Tx, guard: &ResourceGuard) -> Result<Vec<String>, Refusal> {
+    let mut names = Vec::new();
+    for &id in &guard.holders {
+        names.push(tx.principal(id)?.map_or_else(|| id.to_string(), |it| it.name));
+    }
+    Ok(names)
+}
+
 fn holders_named(tx: &mut dyn Tx, named: &[String]) -> Result<Vec<PrincipalId>, Refusal> {
     let mut holders = Vec::new();
     for name in named {

@@ -43,6 +43,7 @@ pub mod keep;
 pub mod local_copy;
 mod lock;
 pub mod names;
+pub mod news;
 pub mod plan;
 pub mod point;
 pub mod policy;
@@ -89,7 +90,8 @@ pub use first_run::{Seed, first_run};
 pub use get_subscription::{get_subscription, list_regions, list_subscriptions};
 pub use group::{PutGroup, delete_group, get_group, list_groups, put_group};
 pub use guard::{
-    PutGuard, bind_guard, delete_guard, get_guard, guard_of, list_guards, put_guard, unbind_guard,
+    PutGuard, bind_guard, delete_guard, get_guard, guard_holders, guard_of, list_guards, put_guard,
+    unbind_guard,
 };
 pub use item::{ItemView, get_item, get_item_by_id, list_items};
 pub use job::{cancel_job, get_job, get_vault_job, list_jobs, refresh_containers};
@@ -102,6 +104,7 @@ pub use local_copy::{
     LocalCopy, due_local_copies, forget_local_copy, local_copies, local_copies_of,
 };
 pub use lock::is_at_or_below;
+pub use news::{mark_seen, seen_until};
 pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};

@@ -660,3 +660,43 @@ codes-since = On since
 codes-left = Recovery codes left
 codes-turn-off = Turn off
 codes-reset = Turn codes off
+
+## Resource guards
+guards = Resource guards
+guard = Resource guard
+guards-text = A guard stands before what takes protection from a vault: one of its holders, who did not ask for it, has to approve.
+guards-none = There is no resource guard yet
+guards-none-text = Make one below, then put vaults under it. Somebody with the role Backup MUA Admin should hold it, not whoever runs the vaults.
+guard-holders = Holders
+guard-holders-hint = Names of those who approve, with commas between them. Name two or more: nobody approves what they asked for. Empty: you alone.
+guard-left-out = Needs one person only
+guard-nothing = Nothing
+guard-no-vault = No vault yet
+guard-protect = Protect this vault
+guard-take-away = Take the guard away
+guard-change = Change
+guard-change-of = Change the guard { $name }
+guard-delete = Delete the guard
+guard-new = New resource guard
+guard-name-hint = 1 to 80 letters, digits, hyphens, underscores and dots.
+guard-covers = What needs a second person
+guard-always = The first two always do.
+critical-soft-delete = Switch soft delete off, or keep deleted data for fewer days
+critical-guard = Take the guard from a vault
+critical-policy = Change a policy so that it keeps points less long
+critical-protection = Put an item under a policy that keeps less
+critical-data = Delete backup data or single points
+critical-immutability = Switch immutability off
+critical-clock = Confirm that the clock of the service is right
+
+## Guest log
+guest-log = Guest log
+guest-log-text = What the guest wrote while it was frozen and thawed, read at this moment through its agent.
+guest-log-show = Show
+guest-log-read = Read
+guest-log-cut = only the end is shown
+guest-log-empty = This file is empty.
+guest-log-none = The guest has no log
+guest-log-none-text = It is written with the first backup of a Linux machine that runs and whose guest agent answers. Look again after that.
+guest-log-failed = The log cannot be read now
+guest-log-failed-advice = See whether the machine runs and its guest agent answers, then refresh this page.

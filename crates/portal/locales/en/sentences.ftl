@@ -174,6 +174,7 @@ said-do-access = say who can sign in and what they may do
 
 ## Forms of the portal
 said-choose-vault = Choose a vault from the list.
+said-choose-group = Choose a resource group from the list.
 said-choose-machine = Choose a machine from the list.
 said-choose-one-machine = Choose at least one virtual machine.
 said-choose-subscription = Choose a subscription from the list.
@@ -326,6 +327,7 @@ said-ask-immutability-off = switch immutability of vault '{ $name }' off
 said-ask-guard-away = take the resource guard from vault '{ $name }'
 said-ask-policy = keep points of policy '{ $name }' less long ({ $field })
 said-ask-other-policy = put '{ $vm }' under policy '{ $name }', which keeps less
+said-ask-clock = confirm that the clock of the service is right: today is { $day }
 done-asked-for = asked for: { $what }
 done-granted = granted to { $name }: { $what }
 done-refused = refused to { $name }: { $what }

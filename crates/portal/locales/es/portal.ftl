@@ -660,3 +660,43 @@ codes-since = Activados desde
 codes-left = Códigos de recuperación restantes
 codes-turn-off = Desactivar
 codes-reset = Desactivar códigos
+
+## Resource guards
+guards = Protecciones de recursos
+guard = Protección de recursos
+guards-text = Una protección está delante de lo que quita seguridad a un almacén: tiene que aprobarlo uno de sus titulares que no lo haya pedido.
+guards-none = Todavía no hay ninguna protección de recursos
+guards-none-text = Cree una abajo y ponga después almacenes bajo ella. Debería tenerla alguien con el rol Backup MUA Admin, no quien lleva los almacenes.
+guard-holders = Titulares
+guard-holders-hint = Nombres de quienes aprueban, separados por comas. Nombre a dos o más: nadie aprueba lo que ha pedido. Vacío: solo usted.
+guard-left-out = Basta una persona
+guard-nothing = Nada
+guard-no-vault = Ningún almacén todavía
+guard-protect = Proteger este almacén
+guard-take-away = Quitar la protección
+guard-change = Cambiar
+guard-change-of = Cambiar la protección { $name }
+guard-delete = Eliminar la protección
+guard-new = Nueva protección de recursos
+guard-name-hint = De 1 a 80 letras, cifras, guiones, guiones bajos y puntos.
+guard-covers = Qué necesita una segunda persona
+guard-always = Lo primero y lo segundo, siempre.
+critical-soft-delete = Desactivar la eliminación temporal o conservar menos días lo eliminado
+critical-guard = Quitar la protección a un almacén
+critical-policy = Cambiar una directiva para que conserve menos tiempo los puntos
+critical-protection = Poner un elemento bajo una directiva que conserva menos
+critical-data = Eliminar datos de copia de seguridad o puntos sueltos
+critical-immutability = Desactivar la inmutabilidad
+critical-clock = Confirmar que el reloj del servicio es correcto
+
+## Guest log
+guest-log = Registro del invitado
+guest-log-text = Lo que el invitado escribió al congelarse y descongelarse, leído en este momento a través de su agente.
+guest-log-show = Mostrar
+guest-log-read = Leído
+guest-log-cut = solo se muestra el final
+guest-log-empty = Este archivo está vacío.
+guest-log-none = El invitado no tiene registro
+guest-log-none-text = Se escribe con la primera copia de una máquina Linux que está en marcha y cuyo agente invitado responde. Vuelva a mirar después.
+guest-log-failed = El registro no se puede leer ahora
+guest-log-failed-advice = Compruebe que la máquina está en marcha y que su agente invitado responde, y actualice esta página.

@@ -173,6 +173,7 @@ said-do-access = decidir quién puede iniciar sesión y qué puede hacer
 
 ## Forms of the portal
 said-choose-vault = Elija un almacén de la lista.
+said-choose-group = Elija un grupo de recursos de la lista.
 said-choose-machine = Elija una máquina de la lista.
 said-choose-one-machine = Elija al menos una máquina virtual.
 said-choose-subscription = Elija una suscripción de la lista.
@@ -325,6 +326,7 @@ said-ask-immutability-off = desactivar la inmutabilidad del almacén '{ $name }'
 said-ask-guard-away = quitar la protección de recursos al almacén '{ $name }'
 said-ask-policy = conservar menos tiempo los puntos de la directiva '{ $name }' ({ $field })
 said-ask-other-policy = poner '{ $vm }' bajo la directiva '{ $name }', que conserva menos
+said-ask-clock = confirmar que el reloj del servicio es correcto: hoy es { $day }
 done-asked-for = petición: { $what }
 done-granted = aprobado a { $name }: { $what }
 done-refused = rechazado a { $name }: { $what }

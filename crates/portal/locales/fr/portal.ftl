@@ -657,3 +657,43 @@ codes-since = Activés depuis
 codes-left = Codes de récupération restants
 codes-turn-off = Désactiver
 codes-reset = Désactiver les codes
+
+## Resource guards
+guards = Gardes de ressources
+guard = Garde de ressources
+guards-text = Une garde se tient devant ce qui retire de la protection à un coffre : l’un de ses détenteurs, qui ne l’a pas demandé, doit approuver.
+guards-none = Il n’y a pas encore de garde de ressources
+guards-none-text = Créez-en une ci-dessous, puis placez des coffres sous elle. Une personne ayant le rôle Backup MUA Admin devrait la détenir, et non celle qui gère les coffres.
+guard-holders = Détenteurs
+guard-holders-hint = Noms de ceux qui approuvent, séparés par des virgules. Nommez-en au moins deux : personne n’approuve ce qu’il a demandé. Vide : vous seul.
+guard-left-out = Une seule personne suffit
+guard-nothing = Rien
+guard-no-vault = Aucun coffre pour l’instant
+guard-protect = Protéger ce coffre
+guard-take-away = Retirer la garde
+guard-change = Modifier
+guard-change-of = Modifier la garde { $name }
+guard-delete = Supprimer la garde
+guard-new = Nouvelle garde de ressources
+guard-name-hint = De 1 à 80 lettres, chiffres, traits d’union, traits de soulignement et points.
+guard-covers = Ce qui demande une deuxième personne
+guard-always = Les deux premiers la demandent toujours.
+critical-soft-delete = Désactiver la suppression réversible, ou garder moins de jours ce qui est supprimé
+critical-guard = Retirer la garde d’un coffre
+critical-policy = Modifier une stratégie pour qu’elle garde moins longtemps les points
+critical-protection = Placer un élément sous une stratégie qui garde moins
+critical-data = Supprimer des données de sauvegarde ou des points isolés
+critical-immutability = Désactiver l’immuabilité
+critical-clock = Confirmer que l’horloge du service est juste
+
+## Guest log
+guest-log = Journal de l’invité
+guest-log-text = Ce que l’invité a écrit pendant qu’il était figé puis libéré, lu à l’instant par son agent.
+guest-log-show = Afficher
+guest-log-read = Lu
+guest-log-cut = seule la fin est affichée
+guest-log-empty = Ce fichier est vide.
+guest-log-none = L’invité n’a pas de journal
+guest-log-none-text = Il est écrit lors de la première sauvegarde d’une machine Linux en marche dont l’agent invité répond. Revenez ensuite.
+guest-log-failed = Le journal ne peut pas être lu maintenant
+guest-log-failed-advice = Vérifiez que la machine est en marche et que son agent invité répond, puis actualisez cette page.

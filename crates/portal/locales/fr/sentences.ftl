@@ -173,6 +173,7 @@ said-do-access = décider qui peut se connecter et ce qu’il peut faire
 
 ## Forms of the portal
 said-choose-vault = Choisissez un coffre dans la liste.
+said-choose-group = Choisissez un groupe de ressources dans la liste.
 said-choose-machine = Choisissez une machine dans la liste.
 said-choose-one-machine = Choisissez au moins une machine virtuelle.
 said-choose-subscription = Choisissez un abonnement dans la liste.
@@ -325,6 +326,7 @@ said-ask-immutability-off = désactiver l’immuabilité du coffre « { $name } 
 said-ask-guard-away = retirer la garde de ressources au coffre « { $name } »
 said-ask-policy = garder moins longtemps les points de la stratégie « { $name } » ({ $field })
 said-ask-other-policy = mettre « { $vm } » sous la stratégie « { $name } », qui garde moins
+said-ask-clock = confirmer que l’horloge du service est juste : nous sommes le { $day }
 done-asked-for = demande : { $what }
 done-granted = accordé à { $name } : { $what }
 done-refused = refusé à { $name } : { $what }

@@ -264,6 +264,11 @@ fn links(view: &View, found: &Found) -> Vec<(String, String, String)> {
         }
         (None, None) => {}
     }
+    let went_wrong = found.job.error.is_some() || !found.job.warnings.is_empty();
+    if let Some(vm) = found.vm.filter(|_| went_wrong) {
+        let address = format!("/portal/vms/{vm}/log");
+        links.push((view.t("guest-log"), address, view.t("guest-log-show")));
+    }
     if let Some(vault) = &found.vault {
         let address = format!("/portal/vaults/{}", vault.id);
         links.push((view.t("vault"), address, vault.name.clone()));

@@ -10,6 +10,8 @@ pub(crate) mod codes;
 pub(crate) mod costs;
 pub(crate) mod device;
 pub(crate) mod error;
+pub(crate) mod guards;
+pub(crate) mod guest_log;
 pub(crate) mod guides;
 pub(crate) mod item;
 pub(crate) mod items;

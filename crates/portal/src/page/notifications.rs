@@ -1,29 +1,25 @@
 //! The notification centre: what ended since the reader looked last, what went wrong first. What
-//! was seen is a cookie: it belongs to the browser, as language and colours do.
+//! was seen is kept for the reader, whichever browser they use.
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
-use axum::http::header::SET_COOKIE;
-use axum::response::IntoResponse;
 use coffre_control::Refusal;
+use coffre_control::id::PrincipalId;
 use coffre_control::model::{Job, JobKind, JobStatus};
 use coffre_control::port::{JobFilter, Tx};
+use coffre_control::usecase::{mark_seen, seen_until};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
-use crate::cookie::CookieScope;
 use crate::page::prelude::*;
 use crate::view::TimeElement;
 use crate::words;
 
 /// Newest jobs that are looked at.
 const JOBS_MAX: u32 = 100;
-/// What a browser that never looked has not seen.
+/// What somebody who never looked has not seen.
 const UNSEEN_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// A year, as for the other preferences.
-const KEPT_SECS: u64 = 365 * 24 * 3600;
 
 #[derive(Template)]
 #[template(path = "notifications.html")]
@@ -63,15 +59,14 @@ pub(crate) struct Asked {
 }
 
 /// `GET /portal/notifications`.
-pub(crate) async fn show(
-    State(app): State<App>,
-    view: View,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Answer {
-    let since = seen(app.cookies, &headers, view.now);
+pub(crate) async fn show(State(app): State<App>, view: View, Query(asked): Query<Asked>) -> Answer {
     let alerts = asked.show == "alerts";
-    let jobs = app.look("portal_notifications", view.caller(), |tx, _| ended(tx)).await?;
+    let (who, now) = (view.caller().principal, view.now);
+    let (jobs, since) = app
+        .look("portal_notifications", view.caller(), move |tx, _| {
+            Ok((ended(tx)?, seen(tx, who, now)?))
+        })
+        .await?;
     let shown = jobs.iter().filter(|job| !alerts || is_alert(job));
     html(&Notifications {
         view: &view,
@@ -91,21 +86,24 @@ pub(crate) async fn bell(view: View) -> Answer {
 
 /// `POST /portal/notifications/read`: all that there is was seen.
 pub(crate) async fn read(State(app): State<App>, view: View) -> Answer {
-    let mut response = axum::response::Redirect::to("/portal/notifications").into_response();
     // A second later: what ended in this one was on the page.
-    let now = (view.now.as_second() + 1).to_string();
-    response.headers_mut().append(SET_COOKIE, app.cookies.write("seen", &now, Some(KEPT_SECS)));
-    Ok(response)
+    let until = view.now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(view.now);
+    app.change("portal_seen", view.caller(), move |tx, cx| mark_seen(tx, cx, until)).await?;
+    go("/portal/notifications")
 }
 
-/// Until when the browser has seen all.
-pub(crate) fn seen(cookies: CookieScope, headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    let told = cookies.read(headers, "seen").and_then(|text| text.parse().ok());
-    told.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(now - UNSEEN_FOR)
+/// Until when somebody has seen all.
+fn seen(tx: &mut dyn Tx, who: PrincipalId, now: Timestamp) -> Result<Timestamp, Refusal> {
+    Ok(seen_until(tx, who)?.unwrap_or(now - UNSEEN_FOR))
 }
 
-/// How many jobs ended since.
-pub(crate) fn count_unseen(tx: &mut dyn Tx, since: Timestamp) -> Result<usize, Refusal> {
+/// How many jobs ended since somebody looked.
+pub(crate) fn count_unseen(
+    tx: &mut dyn Tx,
+    who: PrincipalId,
+    now: Timestamp,
+) -> Result<usize, Refusal> {
+    let since = seen(tx, who, now)?;
     Ok(ended(tx)?.iter().filter(|job| is_new(job, since)).count())
 }
 

@@ -46,6 +46,7 @@ struct VmPage<'a> {
     may_protect: bool,
     may_start: bool,
     may_stop: bool,
+    has_log: bool,
     disks: Vec<Disk>,
     jobs: JobTable<'a>,
     no_jobs: Empty,
@@ -120,11 +121,16 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
         may_protect: protection.is_none() && view.may(Action::EnableProtection),
         may_start: may_power && vm.power == PowerState::Stopped,
         may_stop: may_power && vm.power == PowerState::Running,
+        has_log: matches!(vm.agent, AgentState::Ready { .. }) || has_extension(vm),
         disks: disks(&view, &found),
         jobs: JobTable::new(&view, &jobs),
         no_jobs: empty(&view, "jobs-none", "vm-jobs-none-text"),
         az: az(&view, commands(vm, may_power)),
     })
+}
+
+fn has_extension(vm: &Vm) -> bool {
+    matches!(vm.extension, ExtensionState::Installed { .. } | ExtensionState::Failed { .. })
 }
 
 /// A figure, or a dash when it is not known.
@@ -142,22 +148,26 @@ fn commands(vm: &Vm, may_power: bool) -> Vec<AzCommand> {
         PowerState::Running if may_power => commands.push(of_vm("vm stop")),
         _ => {}
     }
-    if matches!(vm.extension, ExtensionState::Installed { .. } | ExtensionState::Failed { .. }) {
+    if has_extension(vm) {
         let list = AzCommand::new("vm extension list");
         let list = list.option("--resource-group", &vm.group).option("--vm-name", &vm.name);
-        // The log of the guest is read when somebody asks, and not each time that the page is shown.
-        let part = |name| utf8_percent_encode(name, IN_PATH);
-        let logs = format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}\
-             /extensions/VMSnapshotLinux/logs?api-version=2024-07-01",
-            vm.subscription,
-            part(&vm.group),
-            part(&vm.name)
-        );
         commands.push(list);
-        commands.push(AzCommand::new("rest --method get").option("--url", &logs));
+        commands.push(AzCommand::new("rest --method get").option("--url", &log_command(vm)));
     }
     commands
+}
+
+/// The address of the guest's log at the API. It is read when somebody asks, and not each time that
+/// the page of the machine is shown.
+pub(crate) fn log_command(vm: &Vm) -> String {
+    let part = |name| utf8_percent_encode(name, IN_PATH);
+    format!(
+        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}\
+         /extensions/VMSnapshotLinux/logs?api-version=2024-07-01",
+        vm.subscription,
+        part(&vm.group),
+        part(&vm.name)
+    )
 }
 
 fn disks(view: &View, found: &VmView) -> Vec<Disk> {

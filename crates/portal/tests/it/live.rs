@@ -86,6 +86,12 @@ async fn what_ended_is_counted_until_it_was_seen() {
     assert_eq!(read.is(303).location(), "/portal/notifications");
     browser.get("/portal/notifications").await.lacks("Mark all as read").lacks("class=\"new\"");
     browser.get("/portal/vms").await.lacks("new</span>");
+    // It was seen by this person, wherever they sign in, and by nobody else.
+    let mut elsewhere = Browser::signed_in(&world).await;
+    elsewhere.get("/portal/notifications").await.lacks("Mark all as read");
+    let mut reader = Browser::open(&world);
+    reader.sign_in("reader").await.is(303);
+    reader.get("/portal/notifications").await.has("Mark all as read");
 
     world.pass(60);
     let item = world.item(WEB).id;

@@ -4,6 +4,8 @@
 //! * [`hostile`] – markup in every name and in every field
 //! * [`guard`] – who gets in, and which forms count
 //! * [`forms`] – every form: what it does, and how it says no
+//! * [`second_person`] – resource guards, and what takes two
+//! * [`guest_log`] – what a guest says, as text
 //! * [`live`] – pages are told what changes, people what ended
 //! * [`texts`] – the catalogues
 
@@ -12,8 +14,10 @@
 mod codes;
 mod forms;
 mod guard;
+mod guest_log;
 mod hostile;
 mod live;
 mod pages;
+mod second_person;
 mod texts;
 mod world;

@@ -37,6 +37,25 @@ pub struct World {
     pub attempts: Arc<coffre_control::attempts::Attempts>,
 }
 
+/// The machine [`WEB`] has a log with everything in it that a guest could send, [`DATABASE`] a
+/// long one, [`OLD`] cannot be read, and all others have none.
+fn guest_logs(vm: VmId) -> Result<Vec<coffre_portal::GuestLog>, String> {
+    let log = |path: &str, text: String| coffre_portal::GuestLog { path: path.to_owned(), text };
+    match vm.0.as_u128() - 0x0b_0000 {
+        WEB => Ok(vec![
+            log(
+                "/var/log/azure/VMSnapshotLinux/extension.log",
+                "08:00:01 freeze: 2 file systems\r\n<img src=x onerror=alert(1)>\u{1b}[31m\u{202e}txt\0\n"
+                    .to_owned(),
+            ),
+            log("/var/log/<b>empty</b>", String::new()),
+        ]),
+        DATABASE => Ok(vec![log("/var/log/long", "a line of a log\n".repeat(20_000))]),
+        OLD => Err("the guest agent did not answer <within> 5 s".to_owned()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 fn vm_id(number: u128) -> VmId {
     VmId(Uuid::from_u128(0x0b_0000 + number))
 }
@@ -126,6 +145,7 @@ impl World {
             db: self.db.clone(),
             clock: Arc::new(move || Timestamp::from_second(now.load(Ordering::Relaxed)).unwrap()),
             ids: Arc::new(move || next_id(&ids)),
+            guest_logs: Arc::new(guest_logs),
             poke: Arc::new(|| {}),
             devices: self.devices.clone(),
             attempts: self.attempts.clone(),
