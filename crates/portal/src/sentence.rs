@@ -57,7 +57,10 @@ impl Sentence {
         }
         values.push(rest.strip_suffix(last)?);
         let fits = |(name, value): (&&str, &&str)| {
-            !value.is_empty() && (*name != "disk" || !value.contains(' '))
+            !value.is_empty()
+                && (*name != "disk" || !value.contains(' '))
+                // What comes after a path is the cause.
+                && (*name != "path" || !value.contains(": "))
         };
         self.values.iter().zip(&values).all(fits).then_some(values)
     }
@@ -307,6 +310,42 @@ mod tests {
                 }
             }
         }
+        assert!(missing.is_empty(), "add to locales/*/sentences.ftl: {missing:#?}");
+    }
+
+    /// What a job was at when it failed stands before the cause.
+    #[test]
+    fn what_the_engine_does_is_there() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut folders = vec![crates.join("engine/src")];
+        let (mut missing, mut found) = (Vec::new(), 0);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let source = fs::read_to_string(&path).unwrap();
+                let source = source.split("#[cfg(test)]").next().unwrap();
+                for (call, end) in [("fabric(", ""), ("vault(", ""), ("target(", " /a/b")] {
+                    for (_, after) in source
+                        .match_indices(&format!("Failure::{call}"))
+                        .map(|(at, it)| (at, source[at + it.len()..].trim_start()))
+                    {
+                        let Some(literal) = after.strip_prefix('"') else { continue };
+                        let (doing, _) = literal.split_once('"').unwrap();
+                        let text = format!("{}{end}: cause", filled(doing));
+                        found += 1;
+                        let said = translated(Lang::Fr, &SAID, &text);
+                        if said.is_none_or(|said| !said.ends_with(": cause")) {
+                            missing.push(format!("{}: {doing}", path.display()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(found > 15, "the scan finds what the engine does: {found}");
         assert!(missing.is_empty(), "add to locales/*/sentences.ftl: {missing:#?}");
     }
 

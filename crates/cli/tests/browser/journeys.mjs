@@ -338,10 +338,12 @@ async function undelete(person, item) {
 
 // Pages that no journey leads to.
 async function the_rest(person, { vault, item }) {
+  await person.go(item);
+  const vm = await person.tab.run(`document.querySelector('main a[href^="/portal/vms/"]').getAttribute("href")`);
   for (const [state, path] of [
     ["welcome", "/portal/welcome"], ["overview", "/portal/"], ["settings", "/portal/settings"],
     ["access", "/portal/settings/access"], ["password", "/portal/settings/password"],
-    ["activity", "/portal/activity"], ["guides", "/portal/guides"],
+    ["activity", "/portal/activity"], ["guards", "/portal/guards"], ["guest-log", `${vm}/log`], ["guides", "/portal/guides"],
     ["guide-first-look", "/portal/guides/first-look"], ["guide-extension", "/portal/guides/vm-snapshot"], ["costs", `${vault}/costs?price=0.02`], ["stop", `${item}/stop`],
     ["change-policy", `${item}/policy`], ["item", item], ["no-page", "/portal/no-such-page"],
   ]) {

@@ -90,6 +90,7 @@ tile-unprotected = { $count ->
     [one] 1 not protected
    *[other] { $count } not protected
 }
+tile-no-items = nothing is protected yet
 tile-attention = { $count ->
     [0] all in order
     [one] 1 needs attention
@@ -456,11 +457,11 @@ s-hours-during = hours, for
 s-hours-from = hours from
 s-in-zone = in time zone
 s-clocks = When clocks change
-clocks-wall = the time on the wall stays
+clocks-wall = the local time stays the same
 clocks-fixed = the zone’s standard offset holds all year
 s-keep-daily = Keep each day’s point for
 s-days = days
-s-short = fewer than 7 days are meant
+s-short = allow fewer than 7 days
 s-keep-weekly = Keep weekly points for
 s-weeks = weeks
 s-keep-monthly = Keep monthly points for

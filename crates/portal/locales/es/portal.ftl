@@ -90,6 +90,7 @@ tile-unprotected = { $count ->
     [one] 1 sin proteger
    *[other] { $count } sin proteger
 }
+tile-no-items = todavía no se protege nada
 tile-attention = { $count ->
     [0] todo en orden
     [one] 1 requiere atención
@@ -456,11 +457,11 @@ s-hours-during = horas, durante
 s-hours-from = horas desde las
 s-in-zone = en la zona horaria
 s-clocks = Cuando cambia la hora
-clocks-wall = se mantiene la hora del reloj
+clocks-wall = se mantiene la hora local
 clocks-fixed = rige todo el año el desfase estándar de la zona
 s-keep-daily = Conservar el punto de cada día
 s-days = días
-s-short = menos de 7 días es intencionado
+s-short = permitir menos de 7 días
 s-keep-weekly = Conservar puntos semanales
 s-weeks = semanas
 s-keep-monthly = Conservar puntos mensuales

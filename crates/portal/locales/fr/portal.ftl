@@ -90,6 +90,7 @@ tile-unprotected = { $count ->
     [one] 1 non protégée
    *[other] { $count } non protégées
 }
+tile-no-items = rien n’est encore protégé
 tile-attention = { $count ->
     [0] tout est en ordre
     [one] 1 demande votre attention
@@ -453,11 +454,11 @@ s-hours-during = heures, pendant
 s-hours-from = heures à partir de
 s-in-zone = dans le fuseau horaire
 s-clocks = Au changement d’heure
-clocks-wall = l’heure affichée reste la même
+clocks-wall = l’heure locale reste la même
 clocks-fixed = le décalage standard du fuseau vaut toute l’année
 s-keep-daily = Conserver le point de chaque jour
 s-days = jours
-s-short = moins de 7 jours est voulu
+s-short = permettre moins de 7 jours
 s-keep-weekly = Conserver des points hebdomadaires
 s-weeks = semaines
 s-keep-monthly = Conserver des points mensuels

@@ -157,6 +157,14 @@ pub(crate) async fn show(State(app): State<App>, view: View) -> Answer {
     })
 }
 
+/// What is to be said of so many items, of which some need a look.
+pub(crate) fn attention(view: &View, items: u64, attention: u64) -> String {
+    if items == 0 {
+        return view.t("tile-no-items");
+    }
+    view.t1("tile-attention", "count", attention)
+}
+
 fn tiles(view: &View, counts: &Counts) -> Vec<Tile> {
     let tile = |address: &str, count: u64, name: &str, note: String| Tile {
         address: address.to_owned(),
@@ -175,7 +183,7 @@ fn tiles(view: &View, counts: &Counts) -> Vec<Tile> {
             "/portal/items",
             counts.items,
             "items",
-            view.t1("tile-attention", "count", counts.attention),
+            attention(view, counts.items, counts.attention),
         ),
         tile(
             "/portal/jobs?status=InProgress",

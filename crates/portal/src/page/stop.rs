@@ -23,6 +23,8 @@ struct Stop<'a> {
     section: &'static str,
     id: String,
     name: &'a str,
+    /// What the page does: an item that is stopped already has only its data to lose.
+    title: String,
     refused: Option<Notice>,
     may_keep: bool,
     may_delete: bool,
@@ -104,6 +106,7 @@ async fn page(app: &App, view: &View, id: ItemId, wish: &Wish, refusal: Option<R
             section: "items",
             id: id.to_string(),
             name: &item.vm_name,
+            title: view.t(if may_keep || !may_delete { "item-stop" } else { "item-delete" }),
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
             may_keep,
             may_delete,

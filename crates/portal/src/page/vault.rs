@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::az::AzCommand;
 use crate::inventory::region_label;
 use crate::page::error::{log, status_of};
-use crate::page::overview::{Tile, count_jobs};
+use crate::page::overview::{Tile, attention, count_jobs};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::policy_text;
@@ -243,7 +243,7 @@ fn tiles(view: &View, id: VaultId, counts: &Counts) -> Vec<Tile> {
             "#items",
             view.number(counts.items),
             "items",
-            view.t1("tile-attention", "count", counts.attention),
+            attention(view, counts.items, counts.attention),
         ),
         tile(
             "/portal/jobs?status=InProgress",
