@@ -4,7 +4,9 @@ use std::io;
 
 use coffre_fabric::image::{ImageTarget, ImageWriter};
 use coffre_fabric::{Snapshot, SnapshotReader};
-use coffre_vault::{BlockReader, BlockSink, BlockSource, BlockWriter, Extent, SourceExtent};
+use coffre_vault::{
+    BlockReader, BlockSink, BlockSource, BlockWriter, DirectFile, Extent, SourceExtent,
+};
 
 /// One disk of a snapshot. Each worker gets a connection of its own.
 pub(crate) struct SnapshotSource<'a> {
@@ -60,6 +62,10 @@ pub(crate) struct ImageSink<'a>(pub(crate) &'a ImageTarget);
 
 impl BlockSink for ImageSink<'_> {
     fn writer(&self) -> io::Result<Box<dyn BlockWriter + '_>> {
+        // A restored disk is larger than what should be in memory, and must be durable in the end anyway.
+        if let Some(file) = self.0.plain_file() {
+            return Ok(Box::new(DirectFile::open(file)?));
+        }
         Ok(Box::new(ImageBlocks(self.0.writer().map_err(unwrap)?)))
     }
 }

@@ -67,6 +67,15 @@ impl ImageTarget {
         }
     }
 
+    /// The unfinished file if what a guest sees is what is in it, byte for byte. It has its full size; whoever writes it
+    /// by themselves stays within that.
+    pub fn plain_file(&self) -> Option<&Path> {
+        match &self.inner {
+            Target::Raw(raw) => Some(raw.path()),
+            Target::Qcow2(_) => None,
+        }
+    }
+
     /// Makes the image durable and moves it to its place. All writers must be gone.
     pub fn finish(self) -> Result<()> {
         match self.inner {

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+use crate::BlockWriter;
+
 /// Objects from this size on are written directly; below, the cache costs nothing.
 const DIRECT_BYTES_MIN: usize = 1024 * 1024;
 /// What direct writes must be aligned to: the largest sector of disks that are sold.
@@ -100,6 +102,16 @@ impl DirectFile {
     /// What the file system meets.
     pub fn sync_data(&self) -> io::Result<()> {
         self.cached.sync_data()
+    }
+}
+
+impl BlockWriter for DirectFile {
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.write_all_at(data, offset)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 

@@ -36,6 +36,10 @@ impl RawTarget {
         RawWriter { file, path, size_bytes: self.size_bytes }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.part.path
+    }
+
     pub(super) fn finish(self) -> Result<()> {
         self.part.finish()
     }

@@ -152,7 +152,8 @@ impl Part {
 
 impl BlockSink for Part {
     fn writer(&self) -> io::Result<Box<dyn BlockWriter + '_>> {
-        Ok(Box::new(Writer(DirectFile::open(&self.path)?)))
+        // A restored disk is larger than what should be in memory, and must be durable in the end anyway.
+        Ok(Box::new(DirectFile::open(&self.path)?))
     }
 
     fn existing(&self) -> io::Result<Option<Box<dyn BlockReader + '_>>> {
@@ -160,18 +161,5 @@ impl BlockSink for Part {
             return Ok(None);
         }
         FileSource::open(&self.path)?.into_reader().map(|reader| Some(Box::new(reader) as _))
-    }
-}
-
-/// A restored disk is larger than what should be in memory, and must be durable in the end anyway.
-struct Writer(DirectFile);
-
-impl BlockWriter for Writer {
-    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.sync_data()
     }
 }
