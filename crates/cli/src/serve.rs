@@ -15,6 +15,7 @@ mod http;
 mod hypervisors;
 mod local_tier;
 mod meter;
+mod openid;
 mod recover;
 mod retention;
 mod schedule;
@@ -39,6 +40,7 @@ use coffre_control::device::DeviceCodes;
 use coffre_control::factor::FactorKey;
 use coffre_control::port::Db;
 use coffre_portal::PortalState;
+use coffre_portal::provider::Provider;
 use coffre_store::SqliteDb;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -118,7 +120,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("ask for the port")?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("https://{address}"));
     let tls = tls::server_config(&data, &certificate_names(&config, &url), Timestamp::now())?;
-    let router = router(&service, &data, url.clone())?;
+    let router = router(&service, &config, &data, url.clone())?;
 
     let (client, subscription) = first_run::identities(&*db)?;
     let info = ServiceInfo {
@@ -203,7 +205,12 @@ fn make_service(config: &Config, data: &DataDir, db: Arc<dyn Db>) -> anyhow::Res
     }))
 }
 
-fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result<Router> {
+fn router(
+    service: &Arc<Service>,
+    config: &Config,
+    data: &DataDir,
+    url: String,
+) -> anyhow::Result<Router> {
     let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(Timestamp::now);
     let ids: Arc<dyn Fn() -> Uuid + Send + Sync> = Arc::new(Uuid::now_v7);
     let ringing = Arc::clone(service);
@@ -227,9 +234,17 @@ fn router(service: &Arc<Service>, data: &DataDir, url: String) -> anyhow::Result
         poke: Arc::clone(&poke),
         public_url: url.clone(),
     });
+    let provider = match &config.openid {
+        Some(openid) => {
+            let provider = openid::OpenIdProvider::new(openid, Arc::clone(&clock))?;
+            Some(Arc::new(provider) as Arc<dyn Provider>)
+        }
+        None => None,
+    };
     let portal = coffre_portal::router(PortalState {
         devices,
         attempts,
+        provider,
         factor_key: FactorKey::new(&secrets::kept(&data.keys().join("codes.key"))?),
         db: Arc::clone(&service.db),
         clock,

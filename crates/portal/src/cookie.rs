@@ -43,6 +43,14 @@ impl CookieScope {
         }
     }
 
+    /// A cookie that browsers send too when another site leads back here, until they are closed.
+    pub fn write_for_return(self, name: &str, value: &str) -> HeaderValue {
+        let strict = self.write(name, value, None);
+        let text = strict.to_str().expect("cookies are our own words");
+        let lax = text.replace("SameSite=Strict", "SameSite=Lax");
+        HeaderValue::try_from(lax).expect("names and values of cookies are our own words")
+    }
+
     /// A `Set-Cookie` header. `value` is made of letters, digits and hyphens; no `max_age_secs`
     /// means until the browser closes, 0 removes the cookie.
     pub fn write(self, name: &str, value: &str, max_age_secs: Option<u64>) -> HeaderValue {
@@ -77,6 +85,12 @@ mod tests {
     fn a_cookie_sent_twice_does_not_count() {
         let sent = headers("__Host-coffre-csrf=a; __Host-coffre-csrf=b");
         assert_eq!(CookieScope::Https.read(&sent, "csrf"), None);
+    }
+
+    #[test]
+    fn only_a_cookie_for_a_return_comes_along_from_another_site() {
+        let header = CookieScope::Https.write_for_return("flow", "abc");
+        assert_eq!(header, "__Host-coffre-flow=abc; Path=/; HttpOnly; SameSite=Lax; Secure");
     }
 
     #[test]

@@ -119,7 +119,14 @@ async fn admit(app: &App, view: &View, path: &str, request: Request) -> Result<R
     } else {
         request
     };
-    let open = matches!(path, "/portal/sign-in" | "/portal/sign-in/code" | "/portal/preferences");
+    let open = matches!(
+        path,
+        "/portal/sign-in"
+            | "/portal/sign-in/code"
+            | "/portal/sign-in/provider"
+            | "/portal/sign-in/provider/back"
+            | "/portal/preferences"
+    );
     if view.caller.is_none() && !open {
         if request.headers().contains_key(FRAGMENT) {
             return Err((StatusCode::UNAUTHORIZED, Html("")).into_response());

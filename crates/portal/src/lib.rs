@@ -25,6 +25,7 @@ mod page;
 mod policy;
 mod policy_text;
 mod preflight;
+pub mod provider;
 mod router;
 mod sentence;
 pub mod session;

@@ -8,8 +8,8 @@ use axum::routing::{get, post};
 use crate::page::{
     access, activity, approvals, backup, codes, costs, device, error, guides, item, items, job,
     jobs, notifications, overview, policy, policy_edit, power, preferences, protect, restore,
-    settings, sign_in, sign_in_code, stop, vault, vault_new, vault_protect, vaults, vm, vms,
-    welcome,
+    settings, sign_in, sign_in_code, sign_in_outside, stop, vault, vault_new, vault_protect,
+    vaults, vm, vms, welcome,
 };
 use crate::page::{guards, guest_log};
 use crate::state::{App, PortalState};
@@ -22,6 +22,8 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/", get(overview::show))
         .route("/portal/welcome", get(welcome::show).post(welcome::finish))
         .route("/portal/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/portal/sign-in/provider", get(sign_in_outside::leave))
+        .route("/portal/sign-in/provider/back", get(sign_in_outside::back))
         .route("/portal/sign-in/code", get(sign_in_code::show).post(sign_in_code::check))
         .route("/portal/sign-out", post(sign_in::sign_out))
         .route("/portal/preferences", post(preferences::change))

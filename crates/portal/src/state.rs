@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::cookie::CookieScope;
 use crate::half::Halves;
 use crate::live::Live;
+use crate::provider::{Flows, Provider};
 use crate::session::Sessions;
 
 /// A log of a guest.
@@ -48,6 +49,8 @@ pub struct PortalState {
     pub attempts: Arc<Attempts>,
     /// Seals the secrets of codes.
     pub factor_key: FactorKey,
+    /// An outside provider through which people may sign in too.
+    pub provider: Option<Arc<dyn Provider>>,
     /// Address under which people reach the portal (`https://host:port`). With `http://` cookies
     /// are not marked as secure.
     pub public_url: String,
@@ -73,6 +76,9 @@ pub(crate) struct App {
     pub(crate) given: PortalState,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) halves: Arc<Halves>,
+    pub(crate) flows: Arc<Flows>,
+    /// Talks with the provider at the same time: each may take seconds.
+    pub(crate) provider_turns: Arc<Semaphore>,
     pub(crate) cookies: CookieScope,
     pub(crate) live: Arc<Live>,
     /// Checking a secret costs tens of MiB and ms; so many at once and no more.
@@ -81,6 +87,8 @@ pub(crate) struct App {
 
 /// Secrets that are checked at the same time.
 const SIGN_INS_MAX: usize = 2;
+/// Talks with the provider at the same time.
+const PROVIDER_TURNS_MAX: usize = 4;
 
 impl App {
     pub(crate) fn new(given: PortalState) -> Self {
@@ -90,10 +98,18 @@ impl App {
             given,
             sessions: Arc::default(),
             halves: Arc::default(),
+            flows: Arc::default(),
+            provider_turns: Arc::new(Semaphore::new(PROVIDER_TURNS_MAX)),
             cookies,
             live: Arc::default(),
             sign_ins,
         }
+    }
+
+    /// Where the provider sends people back to.
+    pub(crate) fn back_address(&self) -> String {
+        let url = self.given.public_url.trim_end_matches('/');
+        format!("{url}/portal/sign-in/provider/back")
     }
 
     pub(crate) fn now(&self) -> Timestamp {

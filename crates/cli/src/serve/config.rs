@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) freeze_seconds: u64,
     /// The extension that is put into guests. Left out: guests are frozen by the QEMU guest agent only.
     pub(crate) extension: Option<Extension>,
+    /// An outside OpenID provider through which people may sign in to the portal too.
+    pub(crate) openid: Option<OpenId>,
     /// Where VMs live. Empty: one, named `local`, with the folder `machines` of the data folder.
     pub(crate) hypervisor: Vec<Hypervisor>,
 }
@@ -69,6 +71,25 @@ pub(crate) struct Extension {
     pub(crate) package: PathBuf,
     /// The keys that may have signed it, as `coffre extension key` prints them.
     pub(crate) trust: Vec<String>,
+}
+
+/// An outside OpenID provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenId {
+    /// Its address, exactly as it writes it itself: `https://…`.
+    pub(crate) issuer: String,
+    /// The name under which this service is registered there.
+    pub(crate) client_id: String,
+    /// File with the secret of that registration; without it the service is a public client.
+    #[serde(default)]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// What people call it. Left out: its host.
+    #[serde(default)]
+    pub(crate) label: Option<String>,
+    /// Certificate of its authority as PEM, the only one that is trusted then. Left out: those of this system.
+    #[serde(default)]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// One place where VMs live.
@@ -104,6 +125,7 @@ impl Default for Config {
             expiry_grace_hours: 12,
             freeze_seconds: 10,
             extension: None,
+            openid: None,
             hypervisor: Vec::new(),
         }
     }
@@ -209,6 +231,14 @@ impl Config {
         if let Some(url) = &self.public_url {
             check_public_url(url).map_err(|message| ("public_url".to_owned(), message))?;
         }
+        if let Some(openid) = &self.openid {
+            if !openid.issuer.starts_with("https://") || openid.issuer.contains(['?', '#', '@']) {
+                return refuse("openid.issuer", "must be https://host or https://host/path");
+            }
+            if openid.client_id.is_empty() {
+                return refuse("openid.client_id", "must not be empty");
+            }
+        }
         for (index, hypervisor) in self.hypervisor.iter().enumerate() {
             let key = |name: &str| format!("hypervisor[{index}].{name}");
             if hypervisor.name.is_empty() {
@@ -284,6 +314,9 @@ mod tests {
             ("public_url = \"https://h/x\"", "public_url"),
             ("store = \"ftp://h/x\"", "store: must start with s3://"),
             ("store = \"s3://b/x\"\nvaults = \"/v\"", "store: give `store` or `vaults`"),
+            ("[openid]\nissuer = \"http://h\"\nclient_id = \"c\"", "openid.issuer: must be https"),
+            ("[openid]\nissuer = \"https://h\"\nclient_id = \"\"", "openid.client_id"),
+            ("[openid]\nissuer = \"https://h\"", "openid"),
             ("[[hypervisor]]\nname = \"a\"", "hypervisor[0].machines"),
             ("[[hypervisor]]\nname = \"a\"\nmachines = \"/m\"\nqmp = 1", "hypervisor[0]"),
             (

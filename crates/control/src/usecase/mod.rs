@@ -12,8 +12,9 @@
 //! [`mod@second_factor`], [`mod@delete_point`], [`mod@retry_job`],
 //! [`mod@simulate_policy`], [`mod@cost`], [`mod@reduction`],
 //! [`mod@guard`], [`mod@approval`]. For the service: [`mod@job_work`], [`mod@record_vms`],
-//! [`mod@authenticate`], [`mod@sign_in`], [`mod@first_run`], [`mod@settings`], [`mod@run_schedule`], [`mod@plan`],
-//! [`mod@expiry`], [`mod@collection`], [`mod@local_copy`], [`mod@vault_time`].
+//! [`mod@authenticate`], [`mod@sign_in`], [`mod@outside`], [`mod@first_run`], [`mod@settings`],
+//! [`mod@run_schedule`], [`mod@plan`], [`mod@expiry`], [`mod@collection`], [`mod@local_copy`],
+//! [`mod@vault_time`].
 
 pub mod accept;
 pub mod access;
@@ -44,6 +45,7 @@ pub mod local_copy;
 mod lock;
 pub mod names;
 pub mod news;
+pub mod outside;
 pub mod plan;
 pub mod point;
 pub mod policy;
@@ -105,6 +107,7 @@ pub use local_copy::{
 };
 pub use lock::is_at_or_below;
 pub use news::{mark_seen, seen_until};
+pub use outside::{OutsideIdentity, outside_caller};
 pub use plan::{plan_again, plan_forgotten};
 pub use point::{get_point, get_point_by_id, list_points};
 pub use policy::{PolicyView, PutPolicy, delete_policy, get_policy, list_policies, put_policy};

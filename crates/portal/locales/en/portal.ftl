@@ -701,3 +701,6 @@ guest-log-none = The guest has no log
 guest-log-none-text = It is written with the first backup of a Linux machine that runs and whose guest agent answers. Look again after that.
 guest-log-failed = The log cannot be read now
 guest-log-failed-advice = See whether the machine runs and its guest agent answers, then refresh this page.
+sign-in-provider = Sign in with { $name }
+sign-in-provider-failed = The sign-in through the provider failed. Try again; if it stays so, tell whoever runs the service.
+sign-in-go-on = Go on

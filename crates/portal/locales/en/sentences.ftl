@@ -377,3 +377,6 @@ done-factor-recovery = { $name }: signed in with a recovery code, { $count } lef
 done-held-back-unknown = somebody unknown: sign-in held back for { $seconds } s after wrong tries from { $source }
 done-held-back = { $name }: sign-in held back for { $seconds } s after wrong tries from { $source }
 said-somebody-unknown = somebody unknown
+said-outside-unknown = The provider knows you, but nobody with your address can sign in here. Ask an owner to add a person whose name is your address.
+said-outside-other = Somebody else of the provider signs in with this address already. Ask an owner.
+done-outside = { $name }: signs in through { $issuer }

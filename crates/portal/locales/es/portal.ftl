@@ -701,3 +701,6 @@ guest-log-none = El invitado no tiene registro
 guest-log-none-text = Se escribe con la primera copia de una máquina Linux que está en marcha y cuyo agente invitado responde. Vuelva a mirar después.
 guest-log-failed = El registro no se puede leer ahora
 guest-log-failed-advice = Compruebe que la máquina está en marcha y que su agente invitado responde, y actualice esta página.
+sign-in-provider = Iniciar sesión con { $name }
+sign-in-provider-failed = El inicio de sesión a través del proveedor ha fallado. Vuelva a intentarlo; si sigue así, avise a quien administra el servicio.
+sign-in-go-on = Continuar

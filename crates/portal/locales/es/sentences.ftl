@@ -376,3 +376,6 @@ done-factor-recovery = { $name }: inició sesión con un código de recuperació
 done-held-back-unknown = alguien desconocido: inicio de sesión retenido { $seconds } s tras intentos erróneos desde { $source }
 done-held-back = { $name }: inicio de sesión retenido { $seconds } s tras intentos erróneos desde { $source }
 said-somebody-unknown = alguien desconocido
+said-outside-unknown = El proveedor le conoce, pero nadie con su dirección puede iniciar sesión aquí. Pida a un propietario que añada a una persona cuyo nombre sea su dirección.
+said-outside-other = Otra persona del proveedor ya inicia sesión con esta dirección. Pregunte a un propietario.
+done-outside = { $name }: inicia sesión a través de { $issuer }

@@ -698,3 +698,6 @@ guest-log-none = L’invité n’a pas de journal
 guest-log-none-text = Il est écrit lors de la première sauvegarde d’une machine Linux en marche dont l’agent invité répond. Revenez ensuite.
 guest-log-failed = Le journal ne peut pas être lu maintenant
 guest-log-failed-advice = Vérifiez que la machine est en marche et que son agent invité répond, puis actualisez cette page.
+sign-in-provider = Se connecter avec { $name }
+sign-in-provider-failed = La connexion par le fournisseur a échoué. Réessayez ; si cela persiste, prévenez la personne qui gère le service.
+sign-in-go-on = Continuer

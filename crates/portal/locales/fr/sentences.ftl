@@ -376,3 +376,6 @@ done-factor-recovery = { $name } : connexion avec un code de récupération, il 
 done-held-back-unknown = un inconnu : connexion retenue { $seconds } s après de mauvais essais depuis { $source }
 done-held-back = { $name } : connexion retenue { $seconds } s après de mauvais essais depuis { $source }
 said-somebody-unknown = un inconnu
+said-outside-unknown = Le fournisseur vous connaît, mais personne avec votre adresse ne peut se connecter ici. Demandez à un propriétaire d’ajouter une personne dont le nom est votre adresse.
+said-outside-other = Quelqu’un d’autre du fournisseur se connecte déjà avec cette adresse. Demandez à un propriétaire.
+done-outside = { $name } : se connecte par { $issuer }

@@ -30,6 +30,7 @@ pub(crate) mod restore;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod sign_in_code;
+pub(crate) mod sign_in_outside;
 pub(crate) mod stop;
 pub(crate) mod vault;
 pub(crate) mod vault_new;

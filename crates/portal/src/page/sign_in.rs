@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use coffre_control::attempts::{HeldBack, Source};
 use coffre_control::id::PrincipalId;
 use coffre_control::usecase::{Entry, Login};
-use coffre_control::{ErrorCode, Refusal};
+use coffre_control::{Caller, ErrorCode, Refusal};
 use serde::Deserialize;
 
 use crate::page::error::{log, status_of};
@@ -23,6 +23,8 @@ struct SignIn<'a> {
     notice: Option<Notice>,
     name: &'a str,
     next: &'a str,
+    /// What people call the outside provider, and the way to it.
+    provider: Option<(&'a str, String)>,
 }
 
 #[derive(Deserialize)]
@@ -32,12 +34,12 @@ pub(crate) struct Wish {
 }
 
 /// `GET /portal/sign-in`.
-pub(crate) async fn show(view: View, Query(wish): Query<Wish>) -> Answer {
+pub(crate) async fn show(State(app): State<App>, view: View, Query(wish): Query<Wish>) -> Answer {
     let next = safe_next(&wish.next);
     if view.caller.is_some() {
         return go(next);
     }
-    html(&SignIn { view: &view, notice: None, name: "", next })
+    html(&SignIn { view: &view, notice: None, name: "", next, provider: provider(&app, next) })
 }
 
 #[derive(Deserialize)]
@@ -60,13 +62,16 @@ pub(crate) async fn sign_in(
     let next = safe_next(&form.next);
     let name = form.name.trim().to_owned();
     let again = |status, notice| {
-        html_with(status, &SignIn { view: &view, notice: Some(notice), name: &name, next })
+        let (notice, provider) = (Some(notice), provider(&app, next));
+        html_with(status, &SignIn { view: &view, notice, name: &name, next, provider })
     };
     match check(&app, name.clone(), form.secret, view.source).await {
         Ok(Entry::In(caller)) => {
             Ok(begin(&app, &view, &headers, caller.principal, Redirect::to(next)))
         }
-        Ok(Entry::NeedsCode(caller)) => Ok(half(&app, &view, caller, next)),
+        Ok(Entry::NeedsCode(caller)) => {
+            Ok(half(&app, &view, caller, Redirect::to(&code_address(next))))
+        }
         Ok(Entry::HeldBack(held)) => {
             Ok(with_retry(again(StatusCode::TOO_MANY_REQUESTS, held_back(&view, held))?, held))
         }
@@ -85,12 +90,31 @@ pub(crate) async fn sign_in(
 }
 
 /// The password was right: the way to the page that asks for a code.
-pub(crate) fn half(app: &App, view: &View, caller: coffre_control::Caller, next: &str) -> Response {
+pub(crate) fn half(app: &App, view: &View, caller: Caller, answer: impl IntoResponse) -> Response {
     let token = app.halves.begin(caller, view.now);
-    let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
-    let mut response = Redirect::to(&format!("/portal/sign-in/code?next={next}")).into_response();
+    let mut response = answer.into_response();
     response.headers_mut().append(SET_COOKIE, app.cookies.write("half", &token, None));
     response
+}
+
+/// The page that asks for a code.
+pub(crate) fn code_address(next: &str) -> String {
+    format!("/portal/sign-in/code?next={}", encoded(next))
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn provider<'a>(app: &'a App, next: &str) -> Option<(&'a str, String)> {
+    let provider = app.given.provider.as_ref()?;
+    Some((provider.label(), format!("/portal/sign-in/provider?next={}", encoded(next))))
+}
+
+/// The page once more, with what went wrong on another way in.
+pub(crate) fn refused(app: &App, view: &View, status: StatusCode, notice: Notice) -> Answer {
+    let (notice, next) = (Some(notice), "/portal/");
+    html_with(status, &SignIn { view, notice, name: "", next, provider: provider(app, next) })
 }
 
 /// Somebody is signed in from here on. Whoever knew the old session or the old form token knows

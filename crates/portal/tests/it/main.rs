@@ -7,6 +7,7 @@
 //! * [`second_person`] – resource guards, and what takes two
 //! * [`guest_log`] – what a guest says, as text
 //! * [`live`] – pages are told what changes, people what ended
+//! * [`codes`], [`outside`] – codes beside the password, and an outside provider
 //! * [`texts`] – the catalogues
 
 #![allow(clippy::unwrap_used)]
@@ -17,6 +18,7 @@ mod guard;
 mod guest_log;
 mod hostile;
 mod live;
+mod outside;
 mod pages;
 mod second_person;
 mod texts;

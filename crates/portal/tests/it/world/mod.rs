@@ -149,6 +149,7 @@ impl World {
             poke: Arc::new(|| {}),
             devices: self.devices.clone(),
             attempts: self.attempts.clone(),
+            provider: None,
             factor_key: coffre_control::factor::FactorKey::new(&[5; 32]),
             public_url: "https://coffre.test:8443".to_owned(),
         }
