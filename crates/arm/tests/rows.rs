@@ -89,7 +89,10 @@ const CODES: &[(&str, Shown)] = &[
     ("UserErrorEncryptedVmNotSupportedWithDiskEx", NotHere("the host encrypts no disks")),
     ("UserErrorSkuNotAvailable", NotHere("machines have no sizes of a catalogue")),
     ("UserErrorMarketPlaceVMNotSupported", NotHere("there is no market place")),
-    ("UserErrorInstantRpNotFound", NotHere("points live in the vault only")),
+    (
+        "UserErrorInstantRpNotFound",
+        By(&[("tiers", "a_restore_without_its_snapshot_warns_and_names_its_tier")]),
+    ),
     (
         "UserErrorDeleteBackupItemOnImmutableItem",
         By(&[("life", "an_immutable_vault_refuses_whatever_ends_points_early")]),

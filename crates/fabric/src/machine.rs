@@ -102,6 +102,10 @@ pub trait Machine: Send + Sync {
     /// [`FabricError::SnapshotExists`] while a point is open.
     fn drop_local_copy(&self, point: Uuid) -> Result<()>;
 
+    /// Why copies should go although their time is not over: the file system of an image is nearly full, and a guest whose
+    /// image cannot grow stands still. `None` = there is room. Cheap: the machine is not asked.
+    fn short_of_room(&self) -> Result<Option<String>>;
+
     /// Why these disks cannot be rolled back to the copy of a point; `None` = they can. The machine must be off.
     fn doubt_roll_back(&self, point: Uuid, disks: &[String]) -> Result<Option<String>>;
 

@@ -330,12 +330,7 @@ impl<'a> PointTable<'a> {
                 None => view.t("point-no-freeze"),
             },
             expires: point.expires.map(|time| view.time(time)),
-            tiers: point
-                .tiers
-                .iter()
-                .map(|it| view.t(words::tier(*it)))
-                .collect::<Vec<_>>()
-                .join(", "),
+            tiers: words::tiers(view, point),
             read_reason: point.read_reason.as_deref().map(|reason| view.say(reason)),
             validated: point.validated,
         });

@@ -5,11 +5,12 @@ use coffre_control::Action;
 use coffre_control::model::{
     AgentState, BackupHealth, BackupOutcome, Consistency, Critical, DiskFormat, ExtensionState,
     Immutability, ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState,
-    ProtectedItem, Redundancy, RestoreTarget, SoftDeleteState, Step, StepStatus, WeekOfMonth,
-    Weekday,
+    ProtectedItem, RecoveryPoint, Redundancy, RestoreTarget, SoftDeleteState, Step, StepStatus,
+    WeekOfMonth, Weekday,
 };
 
 use crate::component::Tone;
+use crate::view::View;
 
 /// Key and tone of what a list shows as the state of an item.
 pub(crate) fn item(item: &ProtectedItem) -> (Tone, &'static str) {
@@ -165,6 +166,25 @@ pub(crate) fn tier(tier: PointTier) -> &'static str {
         PointTier::Vault => "tier-vault",
         PointTier::Archive => "tier-archive",
     }
+}
+
+/// Where a point is kept: a snapshot with its end, or why there is none although its time is not over.
+pub(crate) fn tiers(view: &View, point: &RecoveryPoint) -> String {
+    let local = point.local.as_ref();
+    let named = point.tiers.iter().map(|it| match (it, local.and_then(|local| local.until)) {
+        (PointTier::Instant, Some(until)) => {
+            view.t1("tier-instant-until", "time", view.time(until).text())
+        }
+        _ => view.t(tier(*it)),
+    });
+    let early = local.filter(|local| match (local.until, local.gone) {
+        (Some(until), Some(gone)) => gone < until,
+        (None, _) => true,
+        (Some(_), None) => false,
+    });
+    let why = early.and_then(|local| local.reason.as_deref());
+    let none = why.map(|why| view.t1("tier-no-snapshot", "why", view.say(why).as_str()));
+    named.chain(none).collect::<Vec<_>>().join(", ")
 }
 
 /// Key of the copies that a vault keeps.

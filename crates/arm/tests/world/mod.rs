@@ -20,9 +20,9 @@ use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
 use coffre_control::job::{Event, Next, StepFacts};
 use coffre_control::model::{
-    AgentState, Consistency, DiskFormat, Job, OsType, PowerState, Principal, PrincipalKind, Region,
-    RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step, StorageAccount,
-    Subscription, TransferFacts, VmDisk,
+    AgentState, Consistency, DiskFormat, Job, LocalFacts, OsType, PowerState, Principal,
+    PrincipalKind, Region, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step,
+    StorageAccount, Subscription, TransferFacts, VmDisk,
 };
 use coffre_control::port::{Db, tx};
 use coffre_control::usecase::{
@@ -308,7 +308,7 @@ fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
                 })
                 .collect(),
             config: json!({ "name": job.name }),
-            local: None,
+            local: Some(LocalFacts { kept: true, reason: None }),
         }),
         Step::TransferToVault => StepFacts::Transfer(TransferFacts {
             read_bytes: 700 << 20,

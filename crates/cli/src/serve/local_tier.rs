@@ -62,9 +62,9 @@ fn round(service: &Service, all: bool) -> Result<bool, Refusal> {
     for copy in due {
         machines.entry(copy.vm).or_default().push(copy);
     }
-    if all {
-        let known = service.read("copies", |tx| local_copies(tx))?;
-        for copy in known {
+    let known = service.read("copies", |tx| local_copies(tx))?;
+    for copy in &known {
+        if all || is_short_of_room(service, copy.vm) {
             machines.entry(copy.vm).or_default();
         }
     }
@@ -113,8 +113,31 @@ fn tend(service: &Service, vm: VmId, due: &[LocalCopy], now: Timestamp) -> Resul
         forget(service, copy, "its time was over")?;
         info!(vm = %vm, point.id = %copy.point, "deleted the copy of a point from the images");
     }
+    make_room(service, vm, &machine)?;
     compare(service, vm, &machine, now)?;
     Ok(true)
+}
+
+/// Whether the images of a machine must not grow.
+fn is_short_of_room(service: &Service, vm: VmId) -> bool {
+    let machine = service.hypervisors.machine(vm.uuid());
+    machine.and_then(|machine| machine.short_of_room()).is_ok_and(|reason| reason.is_some())
+}
+
+/// Deletes all copies when the file system of the images is nearly full: what they held is free for the guest then,
+/// inside its images, which need not grow.
+fn make_room(service: &Service, vm: VmId, machine: &Arc<dyn Machine>) -> Result<(), Failure> {
+    let doing = "make room for the guest";
+    let reason = machine.short_of_room().map_err(|error| Failure::fabric(doing, &error))?;
+    let Some(reason) = reason else { return Ok(()) };
+    let known = service.read("copies of machine", |tx| local_copies_of(tx, vm)).map_err(refused)?;
+    for copy in known {
+        let deleted = machine.drop_local_copy(copy.point.uuid());
+        deleted.map_err(|error| Failure::fabric(doing, &error))?;
+        forget(service, &copy, &reason)?;
+        warn!(vm = %vm, point.id = %copy.point, reason, "deleted the copy of a point before its time");
+    }
+    Ok(())
 }
 
 /// Compares what is written down about a machine with what its images hold.

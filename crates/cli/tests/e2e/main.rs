@@ -13,6 +13,7 @@ mod crash;
 mod extension;
 mod first_run;
 mod incremental;
+mod instant;
 mod point;
 mod portal;
 mod postgres;

@@ -31,7 +31,7 @@ fn add_machine(stand: &Stand) {
 }
 
 /// What the guest would read from an image.
-fn guest_bytes(image: &Path, scratch: &Path) -> Vec<u8> {
+pub(crate) fn guest_bytes(image: &Path, scratch: &Path) -> Vec<u8> {
     let raw = scratch.join("compare.raw");
     let made = Command::new("qemu-img")
         .args(["convert", "-U", "-O", "raw"])
@@ -43,20 +43,25 @@ fn guest_bytes(image: &Path, scratch: &Path) -> Vec<u8> {
     std::fs::read(raw).unwrap()
 }
 
-fn protected() -> Stand {
+pub(crate) fn protected() -> Stand {
     let mut stand = Stand::new();
-    add_machine(&stand);
+    protect(&mut stand);
+    stand
+}
+
+/// Starts a service with one machine that is protected and runs.
+pub(crate) fn protect(stand: &mut Stand) {
+    add_machine(stand);
     stand.start(None);
     stand.login();
     stand.ask(&["vault", "create", "-g", "rg", "-n", "safe", "-l", "local"]);
     stand.ask(&["vm", "start", "-n", "firmware"]);
     stand.ask(&["protection", "enable", "-v", "safe", "--vm", "firmware"]);
-    stand
 }
 
 /// Starts a job that the service does not survive, starts the service again, and waits for the end
 /// of the job. Its status comes back.
-fn crash_and_recover(stand: &mut Stand, point: &str, verb: &[&str]) -> String {
+pub(crate) fn crash_and_recover(stand: &mut Stand, point: &str, verb: &[&str]) -> String {
     stand.kill();
     stand.start(Some(point));
     stand.login();

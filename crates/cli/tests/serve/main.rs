@@ -3,6 +3,7 @@
 
 mod crash;
 mod image;
+mod local_tier;
 mod service;
 mod stand;
 mod verbs;

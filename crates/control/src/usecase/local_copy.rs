@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::plan::later;
-use crate::error::{ErrorCode, Refusal};
+use crate::error::Refusal;
 use crate::id::{ItemId, PointId, VmId};
 use crate::model::{
     ItemState, LocalFacts, LocalTier, PointTier, ProtectedItem, Record, RecordKind, RecoveryPoint,
 };
-use crate::port::Tx;
+use crate::port::{StoreFault, Tx};
 
 /// Above all copies.
 const SCOPE: &str = "local-copies";
@@ -111,8 +111,10 @@ fn scope(vm: VmId) -> String {
 }
 
 fn read(records: Vec<Record>) -> Result<Vec<LocalCopy>, Refusal> {
-    let bad = |error: serde_json::Error| {
-        Refusal::new(ErrorCode::BackupInternalError, format!("A copy's record is bad: {error}."))
+    let one = |record: Record| {
+        let key = format!("{}/{}", record.scope, record.name);
+        let bad = |error| StoreFault::BadRow { table: "record", key, source: Box::new(error) };
+        Ok(serde_json::from_value(record.content).map_err(bad)?)
     };
-    records.into_iter().map(|it| serde_json::from_value(it.content).map_err(bad)).collect()
+    records.into_iter().map(one).collect()
 }

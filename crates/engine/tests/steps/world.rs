@@ -384,6 +384,10 @@ impl Machine for FakeMachine {
         self.fail()
     }
 
+    fn short_of_room(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     fn confirm_roll_back(&self, job: Uuid) -> Result<()> {
         self.fail()?;
         self.inner().before.remove(&job);

@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config::{Boot, DiskDefinition, MachineDefinition};
+use super::machine::QemuMachine;
+use super::operations::AGENT_SYNC_TIMEOUT;
 use super::paths::Paths;
+use crate::agent::AgentClient;
 use crate::process::ProcessId;
+use crate::qmp::QmpClient;
 use crate::{FabricError, Result, tool};
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -198,5 +202,30 @@ mod tests {
     fn disk(key: &str, lun: Option<u32>, format: ImageFormat) -> DiskDefinition {
         let path = format!("/d,{key}").into();
         DiskDefinition { key: key.to_owned(), lun, name: None, format, path }
+    }
+}
+
+impl QemuMachine {
+    /// Asks the agent first and presses the power button at half time, or at once without an
+    /// agent. Returns whether the machine ended in time.
+    pub(super) fn shut_down(&self, qmp: &QmpClient, process: &ProcessId, timeout: Duration) -> bool {
+        let end = Instant::now() + timeout;
+        let _channel = self.agent_channel();
+        if let Some(socket) = self.agent_socket() {
+            let asked = AgentClient::connect(&socket).and_then(|mut agent| {
+                agent.sync(AGENT_SYNC_TIMEOUT)?;
+                // It answers only if it cannot. The connection stays until the machine ends:
+                // closed at once, what was sent may never reach the guest.
+                agent.command("guest-shutdown", Value::Null, timeout / 2)
+            });
+            tracing::debug!(machine = self.name(), answer = ?asked, "the agent was asked");
+            if process.wait(Duration::from_millis(100)) {
+                return true;
+            }
+        }
+        if let Err(error) = qmp.command("system_powerdown", Value::Null) {
+            tracing::debug!(machine = self.name(), %error, "the power button does not work");
+        }
+        process.wait(end.saturating_duration_since(Instant::now()))
     }
 }

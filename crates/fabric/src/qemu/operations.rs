@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -16,15 +16,14 @@ use super::reader::{self, Door};
 use super::{launch, live, release, replace, stopped, teardown};
 use crate::agent::{self, AgentClient};
 use crate::extension::{ExtensionState, GuestLog};
-use crate::process::ProcessId;
 use crate::qmp::QmpClient;
 use crate::{
     FabricError, LocalCopies, Machine, MachineInfo, Release, Result, Snapshot, SnapshotReader,
     SnapshotReport, SnapshotRequest, Stop, tool,
 };
 
-/// How long the agent may take to answer before a thaw.
-const AGENT_SYNC_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the agent may take to answer before a thaw or a shutdown.
+pub(super) const AGENT_SYNC_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a thaw may take.
 const THAW_PATIENCE: Duration = Duration::from_secs(40);
@@ -194,6 +193,10 @@ impl Machine for QemuMachine {
         self.roll_disks_back(point, job, disks)
     }
 
+    fn short_of_room(&self) -> Result<Option<String>> {
+        self.tight_images()
+    }
+
     fn confirm_roll_back(&self, job: Uuid) -> Result<()> {
         let _operation = self.operation();
         self.delete_snapshot(&names::before(job))
@@ -234,29 +237,6 @@ impl QemuMachine {
             None => self.give_up_stopped_points(),
             Some(_) => Err(FabricError::NotStopped(self.name().to_owned())),
         }
-    }
-
-    /// Asks the agent first and presses the power button at half time, or at once without an
-    /// agent. Returns whether the machine ended in time.
-    fn shut_down(&self, qmp: &QmpClient, process: &ProcessId, timeout: Duration) -> bool {
-        let end = Instant::now() + timeout;
-        let _channel = self.agent_channel();
-        if let Some(socket) = self.agent_socket() {
-            let asked = AgentClient::connect(&socket).and_then(|mut agent| {
-                agent.sync(AGENT_SYNC_TIMEOUT)?;
-                // It answers only if it cannot. The connection stays until the machine ends:
-                // closed at once, what was sent may never reach the guest.
-                agent.command("guest-shutdown", Value::Null, timeout / 2)
-            });
-            tracing::debug!(machine = self.name(), answer = ?asked, "the agent was asked");
-            if process.wait(Duration::from_millis(100)) {
-                return true;
-            }
-        }
-        if let Err(error) = qmp.command("system_powerdown", Value::Null) {
-            tracing::debug!(machine = self.name(), %error, "the power button does not work");
-        }
-        process.wait(end.saturating_duration_since(Instant::now()))
     }
 
     /// Points of which anything exists: by our notes, and by the names in QEMU.

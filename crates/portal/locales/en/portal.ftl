@@ -330,6 +330,8 @@ tier = Tier
 tier-instant = Snapshot
 tier-vault = Vault
 tier-archive = Archive
+tier-instant-until = Snapshot (until { $time })
+tier-no-snapshot = no snapshot: { $why }
 
 ## Back up now
 backup-now = Back up now

@@ -231,6 +231,21 @@ said-map-gaps = the change map did not record all the time
 said-map-raw = a raw image keeps no change map when the machine is off or starts
 said-map-missing = the change map is missing
 
+## Snapshots beside the disks
+said-copy-not-managed = the machine is not started and stopped by Coffre
+said-copy-not-qcow2 = the image of disk { $disk } is not qcow2
+said-copy-tight = only { $free } MiB are free in the file system of { $path }
+said-copy-large = the images hold { $held } GiB: taking the copy would hold the guest for seconds
+said-copy-old-qemu = this QEMU is older than 6.1
+said-copy-missing = the image of disk { $disk } has { $number } snapshots of it
+said-copy-map = somebody keeps the change map { $name } of disk { $disk }
+said-copy-damaged = the image of disk { $disk } is damaged: { $why }
+said-copy-tables = { $wrong } tables are wrong, { $unread } cannot be read
+said-copy-gone = it is no longer in the images of the disks
+said-copy-over = its time was over
+said-copy-none = The recovery point is in the vault only, no snapshot is kept: { $why }.
+said-copy-vault = The restore takes the recovery point from the vault: { $why }.
+
 ## Why a job failed
 said-cancelled = the job was cancelled
 said-doing-snapshot = take the snapshot

@@ -330,6 +330,8 @@ tier = Nivel
 tier-instant = Instantánea
 tier-vault = Almacén
 tier-archive = Archivo
+tier-instant-until = Instantánea (hasta { $time })
+tier-no-snapshot = sin instantánea: { $why }
 
 ## Back up now
 backup-now = Realizar copia de seguridad ahora

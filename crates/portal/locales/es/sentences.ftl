@@ -230,6 +230,21 @@ said-map-gaps = el mapa de cambios no registró todo el tiempo
 said-map-raw = una imagen raw no conserva mapa de cambios cuando la máquina está apagada o arranca
 said-map-missing = falta el mapa de cambios
 
+## Snapshots beside the disks
+said-copy-not-managed = Coffre no arranca ni detiene la máquina
+said-copy-not-qcow2 = la imagen del disco { $disk } no es qcow2
+said-copy-tight = solo quedan { $free } MiB libres en el sistema de archivos de { $path }
+said-copy-large = las imágenes ocupan { $held } GiB: tomar la copia detendría al invitado durante segundos
+said-copy-old-qemu = este QEMU es anterior a la versión 6.1
+said-copy-missing = la imagen del disco { $disk } tiene { $number } instantáneas del punto
+said-copy-map = otro conserva el mapa de cambios { $name } del disco { $disk }
+said-copy-damaged = la imagen del disco { $disk } está dañada: { $why }
+said-copy-tables = { $wrong } tablas son erróneas, { $unread } no se pueden leer
+said-copy-gone = ya no está en las imágenes de los discos
+said-copy-over = su plazo terminó
+said-copy-none = El punto de recuperación solo está en el almacén, no se conserva ninguna instantánea: { $why }.
+said-copy-vault = La restauración toma el punto de recuperación del almacén: { $why }.
+
 ## Why a job failed
 said-cancelled = el trabajo se canceló
 said-doing-snapshot = tomar la instantánea

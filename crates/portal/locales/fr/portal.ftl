@@ -327,6 +327,8 @@ tier = Niveau
 tier-instant = Instantané
 tier-vault = Coffre
 tier-archive = Archive
+tier-instant-until = Instantané (jusqu’au { $time })
+tier-no-snapshot = pas d’instantané : { $why }
 
 ## Back up now
 backup-now = Sauvegarder maintenant

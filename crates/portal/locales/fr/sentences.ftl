@@ -230,6 +230,21 @@ said-map-gaps = la carte des changements n’a pas enregistré tout le temps
 said-map-raw = une image raw ne garde pas de carte des changements quand la machine est éteinte ou démarre
 said-map-missing = la carte des changements manque
 
+## Snapshots beside the disks
+said-copy-not-managed = Coffre ne démarre ni n’arrête la machine
+said-copy-not-qcow2 = l’image du disque { $disk } n’est pas qcow2
+said-copy-tight = il ne reste que { $free } Mio dans le système de fichiers de { $path }
+said-copy-large = les images occupent { $held } Gio : prendre la copie arrêterait l’invité pendant des secondes
+said-copy-old-qemu = ce QEMU est antérieur à la version 6.1
+said-copy-missing = l’image du disque { $disk } a { $number } instantanés du point
+said-copy-map = quelqu’un d’autre garde la carte des changements { $name } du disque { $disk }
+said-copy-damaged = l’image du disque { $disk } est endommagée : { $why }
+said-copy-tables = { $wrong } tables sont fausses, { $unread } sont illisibles
+said-copy-gone = il n’est plus dans les images des disques
+said-copy-over = son délai était écoulé
+said-copy-none = Le point de récupération n’est que dans le coffre, aucun instantané n’est gardé : { $why }.
+said-copy-vault = La restauration prend le point de récupération dans le coffre : { $why }.
+
 ## Why a job failed
 said-cancelled = la tâche a été annulée
 said-doing-snapshot = prise de l’instantané
