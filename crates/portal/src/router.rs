@@ -66,14 +66,27 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/notifications/bell", get(notifications::bell))
         .route("/portal/notifications/read", post(notifications::read))
         .route("/portal/activity", get(activity::show))
+        .route("/portal/guides", get(guides::show))
+        .route("/portal/guides/first-look", get(guides::first_look))
+        .route("/portal/guides/vm-snapshot", get(guides::extension))
+        .merge(people())
+        .route("/portal/static/{file}", get(assets::serve))
+        .route("/portal/{*rest}", get(error::no_page).post(error::no_page))
+        .method_not_allowed_fallback(error::no_method)
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app);
+    let home = || async { Redirect::to("/portal/") };
+    Router::new().route("/", get(home)).route("/portal", get(home)).merge(pages)
+}
+
+/// Settings: who may do what, and what takes two.
+fn people() -> Router<App> {
+    Router::new()
         .route("/portal/approvals", get(approvals::show))
         .route("/portal/approvals/{vault}/{id}", post(approvals::decide))
         .route("/portal/guards", get(guards::show).post(guards::put))
         .route("/portal/guards/bind", post(guards::bind))
         .route("/portal/guards/delete", post(guards::delete))
-        .route("/portal/guides", get(guides::show))
-        .route("/portal/guides/first-look", get(guides::first_look))
-        .route("/portal/guides/vm-snapshot", get(guides::extension))
         .route("/portal/settings", get(settings::show))
         .route("/portal/settings/access", get(access::show).post(access::create))
         .route("/portal/settings/access/{id}/roles", post(access::change_roles))
@@ -83,11 +96,4 @@ pub fn router(given: PortalState) -> Router {
         .route("/portal/settings/codes", get(codes::show).post(codes::change))
         .route("/portal/device", get(device::show).post(device::decide))
         .route("/portal/settings/password", get(access::password).post(access::change_password))
-        .route("/portal/static/{file}", get(assets::serve))
-        .route("/portal/{*rest}", get(error::no_page).post(error::no_page))
-        .method_not_allowed_fallback(error::no_method)
-        .layer(from_fn_with_state(app.clone(), guard::guard))
-        .with_state(app);
-    let home = || async { Redirect::to("/portal/") };
-    Router::new().route("/", get(home)).route("/portal", get(home)).merge(pages)
 }
