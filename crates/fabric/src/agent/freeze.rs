@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::AgentClient;
+use super::guard::Guard;
 use crate::FreezeWish;
 use crate::qmp::QmpError;
 
@@ -27,6 +28,10 @@ const THAW_PATIENCE: Duration = Duration::from_secs(40);
 /// How long a thread of its own goes on after that.
 const THAW_STUBBORNNESS: Duration = Duration::from_secs(20 * 60);
 
+/// How much longer than the freeze may take the guest stays frozen if we are gone: the snapshot has five seconds, the thaw
+/// comes right after.
+const GUARD_PATIENCE: Duration = Duration::from_secs(15);
+
 /// What came of the wish to freeze.
 pub(crate) enum FreezeOutcome {
     /// The file systems are frozen until the value is thawed or dropped.
@@ -38,6 +43,7 @@ pub(crate) enum FreezeOutcome {
 /// The file systems of a guest are frozen by us.
 pub(crate) struct Frozen {
     agent: Option<AgentClient>,
+    guard: Option<Guard>,
     since: Instant,
     /// When it was asked for.
     pub(crate) asked: SystemTime,
@@ -66,8 +72,19 @@ pub(crate) fn freeze(socket: Option<PathBuf>, wish: FreezeWish) -> FreezeOutcome
         Ok(agent) => agent,
         Err(reason) => return FreezeOutcome::Not(reason),
     };
+    let guard = match Guard::set(&mut agent, wish.timeout + GUARD_PATIENCE) {
+        Ok(guard) => guard,
+        Err(error) => {
+            tracing::debug!(%error, "no guard was set in the guest");
+            // What it may still say is not the answer to the next question.
+            match agent.sync(SYNC_TIMEOUT) {
+                Ok(()) => None,
+                Err(_) => return FreezeOutcome::Not("the guest agent does not answer".to_owned()),
+            }
+        }
+    };
     let (since, asked) = (Instant::now(), SystemTime::now());
-    let frozen = |agent| Frozen { agent: Some(agent), since, asked, at: SystemTime::now() };
+    let frozen = |agent| Frozen { agent: Some(agent), guard, since, asked, at: SystemTime::now() };
     match agent.command("guest-fsfreeze-freeze", Value::Null, wish.timeout) {
         Ok(count) if count.as_u64() == Some(0) => {
             drop(frozen(agent));
@@ -112,10 +129,16 @@ impl Frozen {
     pub(crate) fn thaw(mut self) -> Result<Thawed, String> {
         let mut agent = self.agent.take().expect("taken only here and in drop");
         match agent.command("guest-fsfreeze-thaw", Value::Null, THAW_TIMEOUT) {
-            Ok(count) => Ok(Thawed { window: self.since.elapsed(), file_systems: count.as_u64() }),
+            Ok(count) => {
+                let window = self.since.elapsed();
+                if let Some(guard) = self.guard.take() {
+                    guard.call_off(&mut agent);
+                }
+                Ok(Thawed { window, file_systems: count.as_u64() })
+            }
             Err(error) => {
                 tracing::warn!(%error, "thaw was not answered, trying on");
-                insist(agent)?;
+                insist(agent, self.guard.take())?;
                 Ok(Thawed { window: self.since.elapsed(), file_systems: None })
             }
         }
@@ -125,7 +148,7 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         if let Some(agent) = self.agent.take()
-            && let Err(reason) = insist(agent)
+            && let Err(reason) = insist(agent, self.guard.take())
         {
             tracing::error!(reason, "the guest may still be frozen");
         }
@@ -133,8 +156,11 @@ impl Drop for Frozen {
 }
 
 /// Thaws until the agent says thawed, for a while; then a thread goes on.
-fn insist(mut agent: AgentClient) -> Result<(), String> {
+fn insist(mut agent: AgentClient, guard: Option<Guard>) -> Result<(), String> {
     if thaw_until_thawed(&mut agent, THAW_PATIENCE).is_ok() {
+        if let Some(guard) = guard {
+            guard.call_off(&mut agent);
+        }
         return Ok(());
     }
     let more = std::thread::Builder::new().name("coffre-thaw".to_owned()).spawn(move || {

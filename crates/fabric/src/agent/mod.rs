@@ -7,6 +7,7 @@ mod client;
 mod exec;
 mod file;
 mod freeze;
+mod guard;
 
 pub use client::AgentClient;
 pub use exec::ExecOutput;

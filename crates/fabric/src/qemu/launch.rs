@@ -208,7 +208,12 @@ mod tests {
 impl QemuMachine {
     /// Asks the agent first and presses the power button at half time, or at once without an
     /// agent. Returns whether the machine ended in time.
-    pub(super) fn shut_down(&self, qmp: &QmpClient, process: &ProcessId, timeout: Duration) -> bool {
+    pub(super) fn shut_down(
+        &self,
+        qmp: &QmpClient,
+        process: &ProcessId,
+        timeout: Duration,
+    ) -> bool {
         let end = Instant::now() + timeout;
         let _channel = self.agent_channel();
         if let Some(socket) = self.agent_socket() {

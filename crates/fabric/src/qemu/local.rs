@@ -164,7 +164,14 @@ impl QemuMachine {
         let mut held = Vec::new();
         if let Some(qmp) = qmp {
             let nodes = self.ask(qmp.nodes())?;
-            for disk in self.live_disks(qmp)? {
+            let disks = match self.live_disks(qmp) {
+                // Described, and not there: what is there may hold something all the same.
+                Err(FabricError::DiskMissing { .. }) => {
+                    super::discover::live_disks(None, self.ask(qmp.drives())?, &nodes)
+                }
+                disks => disks,
+            };
+            for disk in disks? {
                 let node = nodes.iter().find(|it| it.node_name.as_deref() == Some(&disk.node));
                 let names = node.map(|node| node.image.snapshots.as_slice()).unwrap_or_default();
                 let names = names.iter().map(|snapshot| snapshot.name.clone()).collect();
