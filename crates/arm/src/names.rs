@@ -1,6 +1,7 @@
 //! Resource ids and names as clients write them; how we write them stands in
 //! [`coffre_control::resource_id`].
 
+use coffre_control::id::SubscriptionId;
 use coffre_control::model::{ProtectedItem, Vault, Vm};
 pub(crate) use coffre_control::resource_id::{
     STORAGE_TYPE, VAULT_TYPE, VM_TYPE, container_id, container_name, group_id, item_id, item_name,
@@ -66,6 +67,25 @@ pub(crate) fn parse_resource_id(id: &str, kind: &str) -> Option<ResourceRef> {
     let found = route::match_pattern(&pattern, segments.as_slice())?;
     let [subscription, group, name] = <[String; 3]>::try_from(found).ok()?;
     Some(ResourceRef { subscription, group, name })
+}
+
+/// Id of a deleted vault.
+pub(crate) fn deleted_vault_id(vault: &Vault, name: &str) -> String {
+    format!(
+        "/subscriptions/{}/providers/Microsoft.RecoveryServices/locations/{}/deletedVaults/{name}",
+        vault.subscription, vault.region
+    )
+}
+
+/// Reads the name of a group from its id, or from the name itself. None when it is of another
+/// subscription, or neither.
+pub(crate) fn parse_group_id(subscription: SubscriptionId, text: &str) -> Option<String> {
+    if !text.contains('/') {
+        return (!text.is_empty()).then(|| text.to_owned());
+    }
+    let segments = Segments::parse(text).ok()?;
+    let pattern = group_id(subscription, "{group}");
+    route::match_pattern(&pattern, segments.as_slice())?.pop()
 }
 
 /// Reads the policy's name from the id of a policy of `vault`; none when it belongs elsewhere.

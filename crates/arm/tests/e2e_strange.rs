@@ -1,7 +1,7 @@
 //! Strange requests to every operation of `docs/openapi.json`, made up by schemathesis: none is answered with a fault of the
 //! service, and every answer is one that the document has.
 //!
-//! `COFFRE_STRANGE_EXAMPLES` says how many requests for each operation (2); `cargo xtask test` installs schemathesis and says
+//! `COFFRE_STRANGE_EXAMPLES` says how many requests for each operation (2), and `COFFRE_STRANGE_SEED` which ones (1); `cargo xtask test` installs schemathesis and says
 //! where it is.
 
 #![allow(clippy::unwrap_used)] // In a test a panic is the report.
@@ -26,6 +26,7 @@ fn clients() -> PathBuf {
 fn schemathesis(url: &str, folder: &Path) -> Command {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let examples = std::env::var("COFFRE_STRANGE_EXAMPLES").unwrap_or_else(|_| "2".to_owned());
+    let seed = std::env::var("COFFRE_STRANGE_SEED").unwrap_or_else(|_| "1".to_owned());
     let mut command = Command::new(clients().join("bin/schemathesis"));
     command
         .arg("run")
@@ -41,7 +42,15 @@ fn schemathesis(url: &str, folder: &Path) -> Command {
             &examples,
         ])
         .args(["--workers", "4", "--continue-on-failure", "--generation-database", "none"])
-        .args(["--seed", "1", "--warnings", "off", "--suppress-health-check", "all", "--no-color"])
+        .args([
+            "--seed",
+            &seed,
+            "--warnings",
+            "off",
+            "--suppress-health-check",
+            "all",
+            "--no-color",
+        ])
         .arg("--tls-verify")
         .arg(folder.join("ca.pem"))
         .current_dir(folder)
@@ -73,4 +82,6 @@ async fn strange_requests_get_answers_that_the_document_has() {
     let wrong = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{wrong}");
     assert!(said.contains("generated"), "{said}");
+    // How many, for whoever asked for many.
+    println!("{said}");
 }

@@ -82,8 +82,3 @@ fn status(
 pub(crate) fn validate_features(_call: &Call<'_>) -> Result<Reply, ArmError> {
     Ok(Reply::ok(json!({ "supportStatus": "Supported" })))
 }
-
-/// GET ~S/…/locations/{location}/deletedVaults: a deleted vault is gone.
-pub(crate) fn deleted_vaults(_call: &Call<'_>) -> Result<Reply, ArmError> {
-    Ok(Reply::list(Vec::new()))
-}

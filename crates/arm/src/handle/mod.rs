@@ -1,6 +1,7 @@
 //! What the routes do: read the request, call a use-case, render the outcome.
 
 pub(crate) mod audit;
+pub(crate) mod deleted_vault;
 pub(crate) mod deployment;
 pub(crate) mod device;
 pub(crate) mod discovery;

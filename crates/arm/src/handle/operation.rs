@@ -15,7 +15,9 @@ use crate::handle::item;
 use crate::http::error::ArmError;
 use crate::http::query::clip;
 use crate::http::reply::Reply;
-use crate::names::{VAULT_TYPE, container_id, group_id, item_name, parse_item_names, vault_id};
+use crate::names::{
+    VAULT_TYPE, container_id, group_id, item_name, parse_item_names, region_name, vault_id,
+};
 use crate::render::{put, time};
 
 /// What stands for "no end yet".
@@ -140,6 +142,19 @@ pub(crate) fn result_of_item(call: &Call<'_>) -> Result<Reply, ArmError> {
             Err(error) => Err(error),
         },
     }
+}
+
+/// GET ~S/…/locations/{location}/deletedVaults/{deleted}/operations/{op}
+pub(crate) fn of_deleted_vault(call: &Call<'_>) -> Result<Reply, ArmError> {
+    // From the path: a vault that is back is no deleted one any more.
+    let scope = format!(
+        "/subscriptions/{}/providers/Microsoft.RecoveryServices/locations/{}/deletedVaults/{}",
+        call.subscription_id()?,
+        region_name(call.param("location")),
+        call.param("deleted")
+    );
+    let view = call.look("show operation", |tx, cx| find(call, tx, cx, &scope))?;
+    Ok(status_reply(&view))
 }
 
 /// GET ~S/providers/Microsoft.Compute/locations/{location}/operations/{op}; with `monitor=true`

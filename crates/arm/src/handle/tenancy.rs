@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use coffre_control::id::SubscriptionId;
 use coffre_control::model::{RecordKind, Subscription};
 use coffre_control::port::{Missing, Order, Search};
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ const PROVIDERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Microsoft.ClassicCompute", &["domainNames"]),
+    ("Microsoft.DataProtection", &["resourceGuards"]),
     ("Microsoft.Storage", &["storageAccounts"]),
     (
         "Microsoft.Network",
@@ -134,7 +136,17 @@ pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
     if filter.text("tagname").is_none() {
         return untagged(call, &filter);
     }
-    let mut listed = call.read("list resources", |tx| {
+    let mut listed = everything(call, id)?;
+    if let Some(group) = &call.group {
+        listed.retain(|it| it.group.eq_ignore_ascii_case(&group.name));
+    }
+    listed.retain(|it| wanted(it, &filter));
+    call.page(listed, |it| it.body)
+}
+
+/// All resources of a subscription with their tags.
+pub(crate) fn everything(call: &Call<'_>, id: SubscriptionId) -> Result<Vec<Listed>, ArmError> {
+    call.read("list resources", |tx| {
         let vaults = tx.vaults(id)?;
         let accounts = tx.storage_accounts(id)?;
         let vms = tx.vms(id)?;
@@ -147,12 +159,7 @@ pub(crate) fn resources(call: &Call<'_>) -> Result<Reply, ArmError> {
         let tags = tag::kept(tx, &scope)?;
         all.iter_mut().for_each(|it| it.add_tags(&tags));
         Ok(all)
-    })?;
-    if let Some(group) = &call.group {
-        listed.retain(|it| it.group.eq_ignore_ascii_case(&group.name));
-    }
-    listed.retain(|it| wanted(it, &filter));
-    call.page(listed, |it| it.body)
+    })
 }
 
 /// The list of resources when nothing is asked of their tags: one kind after the other, each cut

@@ -16,6 +16,8 @@ pub(super) fn all() -> Shapes {
         ("DeploymentTemplate", object([("template", anything())])),
         ("DeploymentStatus", status()),
         ("DeploymentOperation", operation()),
+        ("WhatIf", what_if()),
+        ("PropertyChange", property_change()),
     ]
 }
 
@@ -76,5 +78,35 @@ fn operation() -> Value {
         ("id", id()),
         ("operationId", json!({ "type": "string", "pattern": "^[0-9A-F]{8}$" })),
         ("properties", properties),
+    ])
+}
+
+fn what_if() -> Value {
+    let kinds = ["Create", "Delete", "Ignore", "Deploy", "NoChange", "Modify", "Unsupported"];
+    let change = object([
+        ("resourceId", id()),
+        ("changeType", one_of(&kinds)),
+        ("before?", anything()),
+        ("after?", anything()),
+        ("delta?", list(named("PropertyChange"))),
+        ("unsupportedReason?", word()),
+    ]);
+    let properties = object([
+        ("changes", list(change)),
+        ("potentialChanges", list(anything())),
+        ("diagnostics", list(anything())),
+    ]);
+    object([("status", exactly("Succeeded")), ("properties", properties)])
+}
+
+fn property_change() -> Value {
+    let kinds = ["Create", "Delete", "Modify", "Array", "NoEffect"];
+    object([
+        ("path", text()),
+        ("propertyChangeType", one_of(&kinds)),
+        // Values of any type.
+        ("before?", json!({})),
+        ("after?", json!({})),
+        ("children?", list(named("PropertyChange"))),
     ])
 }

@@ -33,6 +33,11 @@ pub(super) static SCOPES: &[Route] = &[
         sub!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
         deployment::validate,
     ),
+    template(
+        Method::POST,
+        sub!("/providers/Microsoft.Resources/deployments/{deployment}/whatIf"),
+        deployment::what_if,
+    ),
     post(
         sub!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),
         Action::Deploy,
@@ -75,6 +80,11 @@ pub(super) static SCOPES: &[Route] = &[
         Method::POST,
         group!("/providers/Microsoft.Resources/deployments/{deployment}/validate"),
         deployment::validate,
+    ),
+    template(
+        Method::POST,
+        group!("/providers/Microsoft.Resources/deployments/{deployment}/whatIf"),
+        deployment::what_if,
     ),
     post(
         group!("/providers/Microsoft.Resources/deployments/{deployment}/cancel"),

@@ -6,7 +6,7 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, device, discovery, files, generic, group, item, job, life, oauth, operation, point,
+    audit, deleted_vault, device, discovery, files, generic, group, item, job, life, oauth, operation, point,
     policy, protection, resource_guard, restore, storage, tenancy, vault, vault_config, vm,
 };
 
@@ -160,7 +160,24 @@ pub(crate) static ROUTES: &[Route] = &[
     ),
     get(
         sub!("/providers/Microsoft.RecoveryServices/locations/{location}/deletedVaults"),
-        discovery::deleted_vaults,
+        deleted_vault::list,
+    ),
+    get(
+        sub!("/providers/Microsoft.RecoveryServices/locations/{location}/deletedVaults/{deleted}"),
+        deleted_vault::show,
+    ),
+    post(
+        sub!(
+            "/providers/Microsoft.RecoveryServices/locations/{location}/deletedVaults/{deleted}/undelete"
+        ),
+        Action::WriteVault,
+        deleted_vault::undelete,
+    ),
+    get(
+        sub!(
+            "/providers/Microsoft.RecoveryServices/locations/{location}/deletedVaults/{deleted}/operations/{operation}"
+        ),
+        operation::of_deleted_vault,
     ),
     post(
         sub!("/providers/Microsoft.RecoveryServices/confirmClock"),

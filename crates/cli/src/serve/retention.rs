@@ -9,6 +9,7 @@ use coffre_control::retention::clock::VaultClock;
 use coffre_control::usecase::{
     ExpiryTime, ToRemove, advance_vault_clock, due_collections, due_items, forget_points,
     mark_expired, plan_collection, plan_forgotten, purge_deleted_items,
+    purge_deleted_vaults,
 };
 use coffre_control::{Caller, Cx, Refusal};
 use coffre_engine::Failure;
@@ -115,6 +116,10 @@ fn purge(service: &Service, time: ExpiryTime) -> Result<(), Refusal> {
     if started > 0 {
         info!(items = started, "removing items whose deletion is due");
         service.bell.ring();
+    }
+    let vaults = service.tx("purge vaults", |tx| purge_deleted_vaults(tx, time))?;
+    if vaults > 0 {
+        info!(vaults, "forgot deleted vaults whose time is over");
     }
     Ok(())
 }

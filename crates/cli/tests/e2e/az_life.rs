@@ -11,6 +11,7 @@ use coffre_testkit::service::{Az, Commands, Refused, RestoreTo};
 use serde_json::{Value, json};
 
 use crate::az::{az_of, names};
+use crate::az_more::{deleted_and_back, guarded, what_if};
 use crate::world::{GROUP, PATIENCE, VM, World, files_below};
 
 /// The vault that the template makes.
@@ -33,13 +34,13 @@ const ITEM: [&str; 12] = [
 ];
 
 /// A VM that nothing but commands of `az` changes.
-struct Life {
-    az: Az,
+pub(crate) struct Life {
+    pub(crate) az: Az,
     vm: String,
 }
 
 impl Life {
-    fn run(&self, words: &str, more: &[&str]) -> anyhow::Result<Value> {
+    pub(crate) fn run(&self, words: &str, more: &[&str]) -> anyhow::Result<Value> {
         let words: Vec<&str> = words.split(' ').collect();
         self.az.run(&[&words[..], more].concat())
     }
@@ -59,7 +60,7 @@ impl Life {
     }
 
     /// The command must say no, with this word.
-    fn must_refuse(&self, words: &str, more: &[&str], word: &str) -> anyhow::Result<()> {
+    pub(crate) fn must_refuse(&self, words: &str, more: &[&str], word: &str) -> anyhow::Result<()> {
         match self.run(words, more) {
             Ok(answer) => bail!("`{words}` was not refused: {answer}"),
             Err(error) => {
@@ -82,6 +83,8 @@ fn the_unmodified_az_leads_a_machine_through_its_whole_life() -> anyhow::Result<
     policies(&life)?;
     back_up_and_restore(&world, &life)?;
     let vault = surroundings(&life)?;
+    guarded(&life)?;
+    deleted_and_back(&life)?;
     locks(&world, &life, &vault)?;
     end(&life)
 }
@@ -104,6 +107,7 @@ fn deploy(life: &Life, parameters: &Path) -> anyhow::Result<()> {
     let parameters = format!("@{}", parameters.display());
     let template = ["-g", GROUP, "-n", "quickstart", "-f", TEMPLATE, "-p", &parameters];
     life.run("deployment group validate", &template)?;
+    what_if(life, &template, "Create")?;
     let made = life.run("deployment group create", &template)?;
     ensure!(made["properties"]["provisioningState"] == "Succeeded", "{made}");
     ensure!(made["properties"]["outputs"]["protected"]["value"] == 1, "{made}");
@@ -112,6 +116,7 @@ fn deploy(life: &Life, parameters: &Path) -> anyhow::Result<()> {
     ensure!(shown["properties"]["outputResources"].as_array().map(Vec::len) == Some(3), "{shown}");
     let steps = life.run("deployment operation group list", &here)?;
     ensure!(steps.as_array().map(Vec::len) == Some(3), "{steps}");
+    what_if(life, &template, "NoChange")?;
     life.must_be("IRPending")?;
     let vault = life.run("backup protection check-vm --vm", &[&life.vm])?;
     ensure!(vault.as_str().is_some_and(|it| it.ends_with(VAULT)), "{vault}");
@@ -175,6 +180,8 @@ fn back_up_and_restore(world: &World, life: &Life) -> anyhow::Result<()> {
     let beside = az.find_vm("beside", PATIENCE)?;
     // Not started: it would take the serial line of the first away from the test.
     let beside = beside["id"].as_str().context("the VM has an id")?;
+    let group = format!("/resourceGroups/{GROUP}/");
+    ensure!(beside.contains(&group), "it is not in the group that was asked for: {beside}");
     let shown = life.run("vm show -d --ids", &[beside])?;
     ensure!(shown["powerState"].is_string(), "{shown}");
     // The disks alone, into a folder; the machine goes on running.

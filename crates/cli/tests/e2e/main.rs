@@ -8,6 +8,7 @@
 
 mod az;
 mod az_life;
+mod az_more;
 mod browser;
 mod crash;
 mod extension;

@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod audit;
+pub mod deleted_vault;
 pub mod deployment;
 pub mod freeze;
 pub mod group;
@@ -26,6 +27,7 @@ pub mod vm;
 
 pub use agenda::{Agenda, Task};
 pub use audit::{AuditChain, AuditRecord};
+pub use deleted_vault::DeletedVault;
 pub use deployment::{Deployment, DeploymentStep};
 pub use freeze::FreezeWindows;
 pub use group::ResourceGroup;

@@ -23,6 +23,8 @@ pub enum RecordKind {
     Approval,
     /// A copy of a recovery point beside the disks of its machine, until it is deleted there.
     LocalCopy,
+    /// A vault that was deleted, until its time is over.
+    DeletedVault,
     /// A resource that templates and restores name and that has no use-case: a network, a disk.
     Resource,
 }
@@ -39,6 +41,7 @@ impl RecordKind {
             Self::ResourceGuard => "resource-guard",
             Self::Approval => "approval",
             Self::LocalCopy => "local-copy",
+            Self::DeletedVault => "deleted-vault",
             Self::Resource => "resource",
         }
     }

@@ -21,6 +21,7 @@ fn permission(kind: RecordKind) -> Action {
         }
         RecordKind::ResourceGuard => Action::WriteGuard,
         RecordKind::Approval => Action::Approve,
+        RecordKind::DeletedVault => Action::DeleteVault,
         RecordKind::LocalCopy => Action::DeleteBackupData,
         RecordKind::Resource => Action::WriteResource,
     }
@@ -108,6 +109,7 @@ fn refuse_locked(
         | RecordKind::RoleDefinition
         | RecordKind::ResourceGuard
         | RecordKind::Approval
+        | RecordKind::DeletedVault
         | RecordKind::LocalCopy
         | RecordKind::Deployment => Ok(()),
     }

@@ -5,7 +5,8 @@
 //! [`crate::Refusal`] means that nothing was changed. `scope` is the resource id that a client
 //! polls the operation under; pass an empty one when nobody polls.
 //!
-//! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`], [`mod@policy`],
+//! For people: [`mod@get_subscription`], [`mod@group`], [`mod@vault`],
+//! [`mod@deleted_vault`], [`mod@policy`],
 //! [`mod@vm`], [`mod@item`], [`mod@enable_protection`], [`mod@stop_protection`],
 //! [`mod@backup_now`], [`mod@point`], [`mod@restore`], [`mod@job`], [`mod@accept`],
 //! [`mod@storage_account`], [`mod@access`], [`mod@certificate`],
@@ -26,6 +27,7 @@ pub mod certificate;
 pub mod collection;
 pub mod cost;
 mod default_policy;
+pub mod deleted_vault;
 pub mod delete_point;
 pub mod deployment;
 pub mod enable_protection;
@@ -81,6 +83,9 @@ pub use certificate::{
 pub use collection::{due_collections, plan_collection};
 pub use cost::{Band, DiskUse, InstanceCost, SizeBasis, cost_report, instance_bytes};
 pub use delete_point::{delete_recovery_point, undelete_recovery_point};
+pub use deleted_vault::{
+    get_deleted_vault, list_deleted_vaults, purge_deleted_vaults, undelete_vault,
+};
 pub use deployment::{
     cancel_deployment, delete_deployment, get_deployment, list_deployments, note_deployment,
     put_deployment,

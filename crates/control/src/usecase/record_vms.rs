@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{ErrorCode, Refusal};
-use crate::id::{SubscriptionId, VmId};
+use crate::id::{JobId, SubscriptionId, VmId};
 use crate::model::{
-    AgentState, BackupHealth, ExtensionState, HealthDetail, OsType, PowerState, ResourceGroup, Vm,
-    VmDisk,
+    AgentState, BackupHealth, ExtensionState, HealthDetail, JobKind, OsType, PowerState,
+    ResourceGroup, RestoreTarget, Vm, VmDisk,
 };
 use crate::port::Tx;
 
@@ -133,11 +133,12 @@ fn add(
     machine: &DiscoveredVm,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let name = free_name(tx, found, &found.group, machine)?;
+    let group = asked_group(tx, found, machine)?.unwrap_or_else(|| found.group.clone());
+    let name = free_name(tx, found, &group, machine)?;
     tx.put_vm(&mut Vm {
         id: machine.id,
         subscription: found.subscription,
-        group: found.group.clone(),
+        group,
         name,
         region: found.region.clone(),
         os_type: machine.os_type,
@@ -156,6 +157,23 @@ fn add(
         etag: 0,
     })?;
     Ok(())
+}
+
+/// The group that was asked for when a restore made the machine: it has the id of its job.
+fn asked_group(
+    tx: &mut dyn Tx,
+    found: &Discovery,
+    machine: &DiscoveredVm,
+) -> Result<Option<String>, Refusal> {
+    let Some(job) = tx.job(JobId(machine.id.uuid()))? else { return Ok(None) };
+    let JobKind::Restore { target: RestoreTarget::NewVm { group, .. }, .. } = job.kind else {
+        return Ok(None);
+    };
+    let owner = job.vault.map(|id| tx.vault(id)).transpose()?.flatten();
+    if owner.is_none_or(|vault| vault.subscription != found.subscription) {
+        return Ok(None);
+    }
+    Ok(tx.group(found.subscription, &group)?.map(|it| it.name))
 }
 
 /// Writes the row when something is different; says whether it was.

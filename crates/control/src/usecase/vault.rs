@@ -194,7 +194,8 @@ pub fn update_vault(
 }
 
 /// Deletes an empty vault. Refuses with the list of what stands in the way and how to clear it.
-/// Deleted items that never had a point are no loss: they go with it.
+/// Deleted items that never had a point are no loss: they go with it. The vault itself is kept, for
+/// as long as deleted data of it would be.
 pub fn delete_vault(tx: &mut dyn Tx, cx: &Cx<'_>, id: VaultId) -> Result<(), Refusal> {
     cx.may(Action::DeleteVault)?;
     let vault = find::vault(tx, id)?;
@@ -231,10 +232,12 @@ pub fn delete_vault(tx: &mut dyn Tx, cx: &Cx<'_>, id: VaultId) -> Result<(), Ref
         )
         .about(vault.name));
     }
+    let policies = tx.policies(vault.id)?;
     tx.delete_vault(vault.id)?;
     tx.delete_records_below(&scope_of(vault.id))?;
     tx.delete_agenda(vault.id.uuid())?;
-    cx.record(tx, Action::DeleteVault, target(&vault))
+    cx.record(tx, Action::DeleteVault, target(&vault))?;
+    super::deleted_vault::keep(tx, cx, vault, policies)
 }
 
 fn change(
@@ -329,7 +332,7 @@ fn set_soft_delete(tx: &mut dyn Tx, vault: &mut Vault, wanted: SoftDelete) -> Re
     Ok(())
 }
 
-fn name_taken(name: &str, other: &Vault) -> Refusal {
+pub(crate) fn name_taken(name: &str, other: &Vault) -> Refusal {
     Refusal::new(
         ErrorCode::VaultNameAlreadyInUse,
         format!(
@@ -341,6 +344,6 @@ fn name_taken(name: &str, other: &Vault) -> Refusal {
     .about("name")
 }
 
-fn target(vault: &Vault) -> String {
+pub(crate) fn target(vault: &Vault) -> String {
     format!("vault {} in group {}", vault.name, vault.group)
 }

@@ -176,6 +176,38 @@ fn discovery_writes_only_what_changed_and_keeps_names_apart() {
 }
 
 #[test]
+fn a_machine_that_a_restore_made_is_in_the_group_that_was_asked_for() {
+    let scene = Scene::new();
+    let vault = scene.vault("shop", "local");
+    let item = scene.protect(vault.id, 1).unwrap();
+    scene.backup(item.id).unwrap();
+    scene.work();
+    let group = PutGroup {
+        subscription: scene.subscription,
+        name: "Drill".into(),
+        region: "local".into(),
+        tags: std::collections::BTreeMap::new(),
+    };
+    scene.act(|tx, cx| put_group(tx, cx, group)).unwrap();
+    let point = scene.points(item.id)[0].id;
+    let target = RestoreWish::NewVm { name: "beside".into(), group: "drill".into() };
+    let wish = Restore { item: item.id, point, target };
+    let job = scene.act(|tx, cx| restore(tx, cx, wish, "")).unwrap().job;
+    scene.work();
+    // The machine has the id of the job that made it.
+    let made = job.id.uuid().as_u128();
+    let machines = [vm(1, "web"), vm(2, "db"), vm(made, "beside")];
+    let see =
+        || scene.act(|tx, cx| record_vms(tx, scene.discovery("local", &machines), cx.now)).unwrap();
+    assert_eq!(see().added, 1);
+    let group_of = |id: u128| {
+        scene.act(|tx, cx| get_vm_by_id(tx, cx, VmId(Uuid::from_u128(id)))).unwrap().vm.group
+    };
+    assert_eq!((group_of(made).as_str(), group_of(1).as_str()), ("Drill", "rg"));
+    assert_eq!(see(), Discovered::default(), "it stays there");
+}
+
+#[test]
 fn only_a_vm_that_coffre_runs_is_started_and_stopped() {
     let scene = Scene::new();
     let power = |id: u128, power| {

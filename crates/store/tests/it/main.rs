@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, helpers among them")]
 
 mod cost;
+mod deleted_vaults;
 mod expiry;
 mod file;
 mod frozen;

@@ -6,8 +6,10 @@
 //! as failed; a repetition makes what is missing.
 
 mod background;
+mod compare;
 mod request;
 mod run;
+mod what_if;
 
 use axum::http::StatusCode;
 use coffre_control::model::Deployment;
@@ -24,6 +26,7 @@ use crate::inner::Origin;
 use crate::names::group_id;
 use crate::render;
 use request::Request;
+pub(crate) use what_if::what_if;
 
 /// Id of what the path deploys to: a subscription or a group.
 fn scope(call: &Call<'_>) -> Result<String, ArmError> {
@@ -41,7 +44,7 @@ fn found(call: &Call<'_>) -> Result<Deployment, ArmError> {
 
 /// POST …/validate: 200 with what would be made, or 400
 pub(crate) fn validate(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let request = Request::read(call, &scope(call)?)?;
+    let request = Request::read(call, &scope(call)?)?.served()?;
     let checked = run::check(call, &request)?;
     let resources: Vec<Value> = checked.plan.iter().map(|it| json!({ "id": it.id })).collect();
     Ok(Reply::ok(json!({
@@ -62,7 +65,7 @@ pub(crate) fn validate(call: &Call<'_>) -> Result<Reply, ArmError> {
 
 /// PUT a deployment: 201 when it is new, else 200; its operation says how it goes on
 pub(crate) fn put(call: &Call<'_>) -> Result<Reply, ArmError> {
-    let request = Request::read(call, &scope(call)?)?;
+    let request = Request::read(call, &scope(call)?)?.served()?;
     let checked = run::check(call, &request)?;
     if call.nested.depth > 0 {
         return put_part(call, &request, &checked);

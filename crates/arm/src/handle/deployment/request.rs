@@ -9,6 +9,7 @@ use crate::http::members::Members;
 use crate::http::query::clip;
 use crate::render::resource;
 use crate::template::Facts;
+use crate::template::parameters::is_secret;
 
 /// Longest name of a deployment, as Azure has it.
 const NAME_CHARS_MAX: usize = 64;
@@ -23,6 +24,8 @@ pub(super) struct Request {
     pub(super) template: Value,
     /// The values of parameters: `{name:{value}}`.
     pub(super) parameters: Map<String, Value>,
+    /// Whether what the template does not name would be deleted.
+    pub(super) complete: bool,
     /// Where it runs.
     pub(super) facts: Facts,
 }
@@ -34,12 +37,10 @@ impl Request {
         let members = call.members()?;
         let properties = members.object("properties")?;
         let mode = properties.text("mode")?.unwrap_or("Incremental");
-        if !mode.eq_ignore_ascii_case("Incremental") {
-            return Err(invalid(format!(
-                "The mode '{}' is not served, since it deletes what the template does not name; use Incremental.",
-                clip(mode)
-            ))
-            .target("properties.mode"));
+        let complete = mode.eq_ignore_ascii_case("Complete");
+        if !complete && !mode.eq_ignore_ascii_case("Incremental") {
+            return Err(invalid(format!("'{}' is no mode; use Incremental.", clip(mode)))
+                .target("properties.mode"));
         }
         if properties.has("templateLink") || properties.has("parametersLink") {
             return Err(invalid(
@@ -68,8 +69,41 @@ impl Request {
             name,
             parameters: parameters(&properties)?,
             template,
+            complete,
             facts,
         })
+    }
+
+    /// Refuses what can be looked at here, and not deployed.
+    pub(super) fn served(self) -> Result<Request, ArmError> {
+        if !self.complete {
+            return Ok(self);
+        }
+        Err(invalid(
+            "The mode 'Complete' is not served, since it deletes what the template does not name; use Incremental.",
+        )
+        .target("properties.mode"))
+    }
+
+    /// Puts stars in place of the secrets among the parameters.
+    pub(super) fn hide_secrets(&mut self) {
+        let declared = self.template.get_mut("parameters").and_then(Value::as_object_mut);
+        for (name, declaration) in declared.into_iter().flatten() {
+            if !declaration["type"].as_str().is_some_and(is_secret) {
+                continue;
+            }
+            if let Some(map) = declaration.as_object_mut() {
+                // Stars need not be what the template allows.
+                for rule in ["minLength", "maxLength", "allowedValues"] {
+                    map.remove(rule);
+                }
+                map.get_mut("defaultValue").into_iter().for_each(hide);
+            }
+            let given = self.parameters.iter_mut().filter(|(it, _)| it.eq_ignore_ascii_case(name));
+            for (_, entry) in given {
+                entry.get_mut("value").into_iter().for_each(hide);
+            }
+        }
     }
 
     /// Id of the deployment.
@@ -81,6 +115,15 @@ impl Request {
     pub(super) fn template_hash(&self) -> String {
         let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, self.template.to_string().as_bytes());
         (digest.as_u128() >> 64).to_string()
+    }
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(hide),
+        Value::Object(map) => map.values_mut().for_each(hide),
+        Value::Null => {}
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => *value = json!("*******"),
     }
 }
 

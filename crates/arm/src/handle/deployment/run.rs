@@ -23,7 +23,7 @@ pub(super) struct Checked {
 }
 
 /// Looks at what is there, with the caller's permissions.
-struct Live<'a>(Origin<'a>);
+pub(super) struct Live<'a>(pub(super) Origin<'a>);
 
 impl Lookup for Live<'_> {
     fn resource(&self, id: &str, api_version: &str) -> Evaluated<Value> {
@@ -38,11 +38,15 @@ impl Lookup for Live<'_> {
     }
 }
 
-fn fault(fault: &TemplateFault) -> ArmError {
+pub(super) fn fault(fault: &TemplateFault) -> ArmError {
     invalid(format!("Deployment template validation failed: {fault}."))
 }
 
-fn ready<'a>(request: &'a Request, lookup: &'a dyn Lookup) -> Evaluated<(Evaluator<'a>, Value)> {
+/// Parameters bound, and as they are shown.
+pub(super) fn ready<'a>(
+    request: &'a Request,
+    lookup: &'a dyn Lookup,
+) -> Evaluated<(Evaluator<'a>, Value)> {
     let variables = request.template["variables"].as_object();
     let mut evaluator = Evaluator::new(&request.facts, lookup, variables);
     let shown = bind(&mut evaluator, &request.template, &request.parameters)?;
