@@ -191,6 +191,7 @@ fn point_rules() -> Value {
         ("isSoftDeleted", boolean()),
         ("expiryTime?", time()),
         ("lockedUntil?", time()),
+        ("snapshotExpiryTime?", time()),
     ])
 }
 
