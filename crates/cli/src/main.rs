@@ -7,6 +7,7 @@ mod local;
 mod say;
 mod serve;
 mod sys;
+mod user;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Gives the administrator a new secret; the service must be stopped.
     AdminSecret(serve::AdminSecretArgs),
+    /// People and programs that can sign in; the service must be stopped.
+    #[command(subcommand)]
+    User(user::UserVerb),
     /// Prints what `az` needs to work with a service on this machine.
     AzSetup(az_setup::AzSetupArgs),
     /// Signs in to a service for the verbs below.
@@ -96,6 +100,7 @@ fn run(command: Command, format: Format) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(args),
         Command::AdminSecret(args) => serve::renew_admin_secret(&args),
+        Command::User(verb) => user::run(&verb, format),
         Command::AzSetup(args) => az_setup::run(&args),
         Command::Login(args) => client::login(args),
         Command::Group(verb) => client::run(verb, format),
@@ -160,6 +165,7 @@ mod tests {
             "coffre vault create -g g -n v -l local",
             "coffre policy simulate -v v -n DefaultPolicy --days 30",
             "coffre clock confirm",
+            "coffre user codes-off ann --data d",
             "coffre restore disks -v v --vm web --luns 0,1 --no-wait",
         ];
         for form in forms {

@@ -9,6 +9,7 @@
 mod az;
 mod az_life;
 mod az_more;
+mod az_sign_in;
 mod browser;
 mod crash;
 mod extension;

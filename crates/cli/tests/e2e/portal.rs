@@ -14,18 +14,20 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// As the program that may do everything.
     pub(crate) fn sign_in(service: &Service, cookies: PathBuf) -> anyhow::Result<Browser> {
+        Browser::sign_in_as(&service.info()?.client_id, service, cookies)
+    }
+
+    pub(crate) fn sign_in_as(
+        name: &str,
+        service: &Service,
+        cookies: PathBuf,
+    ) -> anyhow::Result<Browser> {
         let info = service.info()?;
         let browser = Browser { url: info.url, authority: info.ca, cookies };
-        let page = browser.get("/portal/sign-in")?;
-        let token = page
-            .split_once("name=\"csrf\" value=\"")
-            .and_then(|(_, rest)| rest.split_once('"'))
-            .context("the sign-in page has a form with a token")?
-            .0;
-        let secret = service.secret()?;
-        let fields = [("csrf", token), ("name", &*info.client_id), ("secret", secret)];
-        browser.post("/portal/sign-in", &fields)?;
+        let fields = [("name", name), ("secret", service.secret()?)];
+        browser.send("/portal/sign-in", "/portal/sign-in", &fields)?;
         let home = browser.get("/portal/")?;
         ensure!(!home.contains("name=\"secret\""), "the portal did not sign in");
         Ok(browser)
@@ -33,6 +35,22 @@ impl Browser {
 
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
         self.curl(path, &[])
+    }
+
+    /// Sends a form of a page.
+    pub(crate) fn send(
+        &self,
+        page: &str,
+        form: &str,
+        fields: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let page = self.get(page)?;
+        let token = page
+            .split_once("name=\"csrf\" value=\"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .context("the page has a form with a token")?
+            .0;
+        self.post(form, &[&[("csrf", token)], fields].concat())
     }
 
     fn post(&self, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {

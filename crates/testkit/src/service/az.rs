@@ -1,7 +1,7 @@
 //! The unmodified `az` command.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
@@ -92,6 +92,22 @@ impl Az {
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let text = self.text(&[arguments, &["--output", "json"]].concat())?;
         as_json(&text, &format!("az {}", arguments.join(" ")))
+    }
+
+    /// Starts one command line that waits for somebody; what it says comes through its standard error.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        self.command(&self.program)
+            .args(arguments)
+            // What a person has to do is said as a warning.
+            .env("AZURE_CORE_ONLY_SHOW_ERRORS", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", self.program.display()))
     }
 
     fn job_of(&self, arguments: &[&str]) -> anyhow::Result<String> {
