@@ -6,16 +6,14 @@
 pub mod contract;
 pub mod journey;
 mod paths;
+mod tokens;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use coffre_arm::{ArmState, Claims, Deployments, TokenFault, Tokens};
+use coffre_arm::{ArmState, Claims, Deployments};
 use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
 use coffre_control::job::{Event, Next, StepFacts};
@@ -36,6 +34,7 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 pub use paths::{item, sub, vault, vm_id};
+pub use tokens::HashedTokens;
 
 /// The subscription of every world.
 pub const SUBSCRIPTION: &str = "5ab5c717-0000-4000-8000-000000000001";
@@ -71,41 +70,6 @@ impl Answer {
 
     pub fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
-    }
-}
-
-/// Tokens that are signed by a hash and a key that nobody else has: enough for tests.
-pub struct HashedTokens(pub u64);
-
-impl HashedTokens {
-    fn sign(&self, payload: &str) -> String {
-        let mut hasher = DefaultHasher::new();
-        (self.0, payload).hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
-    }
-}
-
-impl Tokens for HashedTokens {
-    fn issue(&self, claims: &Claims) -> Result<String, TokenFault> {
-        let payload = serde_json::to_vec(claims).map_err(|e| TokenFault::Key(e.to_string()))?;
-        let payload = URL_SAFE_NO_PAD.encode(payload);
-        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        let signature = self.sign(&payload);
-        Ok(format!("{head}.{payload}.{signature}"))
-    }
-
-    fn verify(&self, token: &str) -> Result<Claims, TokenFault> {
-        let parts: Vec<&str> = token.split('.').collect();
-        let &[_, payload, signature] = parts.as_slice() else { return Err(TokenFault::Invalid) };
-        if self.sign(payload) != signature {
-            return Err(TokenFault::Invalid);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Invalid)?;
-        serde_json::from_slice(&bytes).map_err(|_| TokenFault::Invalid)
-    }
-
-    fn jwks(&self) -> Value {
-        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "test" }] })
     }
 }
 
