@@ -31,6 +31,7 @@ const TOOLS: &[Tool] = &[
     tool("fsfreeze", "util-linux", "plays another program that freezes"),
     tool("sqlite3", "sqlite3", "a database that scripts prepare for a point"),
     tool("/usr/lib/postgresql/15/bin/initdb", "postgresql-15", "another one"),
+    tool("mariadbd", "mariadb-server", "a third one"),
     tool("mke2fs", "e2fsprogs", "file system of the guests"),
     tool("depmod", "kmod", "finds the kernel modules the guests need"),
     tool("cpio", "cpio", "packs the initramfs of the guests"),

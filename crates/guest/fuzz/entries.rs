@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::net::{Response, Sas, read_response};
 use crate::settings::Settings;
 use crate::{
-    adopt, channel, cms, freeze, hostsvc, identity, json, package, scripts, sequence, ticks,
+    adopt, channel, cms, freeze, hostsvc, identity, json, net, package, scripts, sequence, ticks,
 };
 
 /// A parser as the fuzzer knows it.
@@ -37,12 +37,14 @@ pub const ENTRIES: &[Entry] = &[
     ("package_tail", package_tail),
     ("package_zip", package_zip),
     ("program_header", program_header),
+    ("proxy", proxy),
     ("script_config", script_config),
     ("script_host", script_host),
     ("settings", settings),
     ("status_file", status_file),
     ("stripping", stripping),
     ("ticks", ticks),
+    ("workload_conf", workload_conf),
 ];
 
 /// What the service asks when it puts a package into the machine: what passes leads nowhere else.
@@ -186,6 +188,13 @@ pub fn program_header(bytes: &[u8]) {
     }
 }
 
+/// Where a proxy is, and after a NUL what it answers.
+pub fn proxy(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let Ok(setting) = std::str::from_utf8(&bytes[..end]) else { return };
+    net::proxy_fuzz::proxy(setting, bytes.get(end + 1..).unwrap_or_default());
+}
+
 /// The configuration of scripts.
 pub fn script_config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -236,6 +245,12 @@ pub fn ticks(bytes: &[u8]) {
         let _ = (ticks::iso_micros(at), ticks::http_date(at), ticks::unix_ms(at));
     }
     let _ = ticks::parse_iso_ms(text);
+}
+
+/// The file that names a database.
+pub fn workload_conf(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    scripts::workload_fuzz::conf(text);
 }
 
 /// Certificate and key of this process, in PEM.

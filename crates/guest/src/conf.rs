@@ -9,6 +9,8 @@ const BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Clone, Default)]
 pub struct Conf {
     entries: Vec<(String, String, String)>,
+    /// Section and number of each line that says nothing.
+    nonsense: Vec<(String, usize)>,
 }
 
 impl Conf {
@@ -24,9 +26,9 @@ impl Conf {
     #[must_use]
     pub fn parse(text: &str) -> Conf {
         let mut section = String::new();
-        let mut entries = Vec::new();
-        for line in text.lines().map(str::trim) {
-            if line.starts_with(['#', ';']) {
+        let (mut entries, mut nonsense) = (Vec::new(), Vec::new());
+        for (number, line) in text.lines().map(str::trim).enumerate() {
+            if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -34,9 +36,29 @@ impl Conf {
             } else if let Some((key, value)) = line.split_once(['=', ':']) {
                 let key = key.trim().to_ascii_lowercase();
                 entries.push((section.clone(), key, value.trim().to_owned()));
+            } else {
+                nonsense.push((section.clone(), number + 1));
             }
         }
-        Conf { entries }
+        Conf { entries, nonsense }
+    }
+
+    /// Whether a section is as strict readers want it: no line that is neither entry nor comment, and no key twice.
+    ///
+    /// # Errors
+    /// What is wrong with it, by the number of the line or the name of the key. Never quotes a value.
+    pub fn check(&self, section: &str) -> Result<(), String> {
+        let nonsense = self.nonsense.iter().find(|(of, _)| of.eq_ignore_ascii_case(section));
+        if let Some((_, line)) = nonsense {
+            return Err(format!("line {line} is neither a section, an entry nor a comment"));
+        }
+        let mut keys: Vec<_> =
+            self.entries.iter().filter(|(of, ..)| of == section).map(|(_, key, _)| key).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("{} is there twice", pair[0])),
+            None => Ok(()),
+        }
     }
 
     /// The value of a key.

@@ -1,8 +1,8 @@
 //! The verbs that the agent calls. `enable` decides whether there is anything to do and starts it in the background.
 
 use std::fs::{DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
@@ -16,6 +16,7 @@ use crate::freeze::STATE_FOLDER;
 use crate::log::{Log, shell};
 use crate::net::Client;
 use crate::reporter::Reporter;
+use crate::scripts::{ScriptFiles, TEMPLATE};
 use crate::settings::{self, Settings};
 use crate::{sequence, supervise};
 
@@ -151,14 +152,29 @@ impl Lock {
     }
 }
 
-/// Does what `install` is for: makes the folder of the administrator's files.
+/// Does what `install` is for: makes the folder of the administrator's files, with a `workload.conf` that does nothing yet.
+/// One that is there stays as it is.
 ///
 /// # Errors
-/// When the place is not known or the folder cannot be made.
+/// When the place is not known, or folder or file cannot be made.
 pub fn install(home: &Path) -> Result<(), VerbError> {
     let environment = Environment::read(home)?;
     shell(&environment, "install");
-    std::fs::create_dir_all("/etc/azure").map_err(|error| VerbError::Step("make /etc/azure", error))
+    std::fs::create_dir_all("/etc/azure")
+        .map_err(|error| VerbError::Step("make /etc/azure", error))?;
+    // Never by way of a link, and never in place of what somebody wrote.
+    let made = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&ScriptFiles::default().workload)
+        .and_then(|mut file| file.write_all(TEMPLATE.as_bytes()));
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(VerbError::Step("write workload.conf", error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `disable`, `update` and `uninstall` only leave a line in the log: nothing outlives a run but its files, and those go

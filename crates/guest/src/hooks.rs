@@ -4,7 +4,9 @@ use crate::code::Code;
 use crate::log::Log;
 use crate::report::Consistency;
 use crate::reporter::{Ending, Reporter};
-use crate::scripts::{Owed, Plugin, Precheck, ScriptFault, ScriptFiles, precheck};
+use crate::scripts::{
+    Owed, Plugin, Precheck, ScriptFault, ScriptFiles, Workload, precheck, workload,
+};
 
 /// Scripts that are ready, or why there are none.
 pub(crate) enum Hooks {
@@ -12,12 +14,35 @@ pub(crate) enum Hooks {
     None,
     /// Both are run.
     Ready(Box<Plugin>),
+    /// A database is named that cannot be prepared, for this reason; nothing is run.
+    Unprepared(ScriptFault),
 }
 
 /// Looks whether there are scripts. An error is the end of the run: a script cannot be run, and the administrator wants
 /// no point without it.
 pub(crate) fn find(reporter: &mut Reporter<'_>, log: &Log) -> Result<Hooks, Ending> {
-    match precheck(&ScriptFiles::default()) {
+    let files = ScriptFiles::default();
+    match workload(&files) {
+        Workload::None => administrators(&files, reporter, log),
+        Workload::Ignored(fault) => {
+            log.warn(format!("The file is not heeded ({}): {fault}", fault.code));
+            reporter.unhealthy(Code(fault.code));
+            administrators(&files, reporter, log)
+        }
+        Workload::Refused(fault) => Ok(Hooks::Unprepared(tell(&fault, reporter, log))),
+        Workload::Ready(plugin) => {
+            log.hide(plugin.secrets());
+            Ok(Hooks::Ready(plugin))
+        }
+    }
+}
+
+fn administrators(
+    files: &ScriptFiles,
+    reporter: &mut Reporter<'_>,
+    log: &Log,
+) -> Result<Hooks, Ending> {
+    match precheck(files) {
         Precheck::WithoutScripts(fault) => {
             log.info(format!("No scripts are run ({}): {fault}", fault.code));
             if fault.code == 317 {
@@ -71,17 +96,31 @@ pub(crate) fn around<'b>(
             let message = words("Post", plugin, fault);
             Ending { code: Code(fault.code), success: false, message, ..ending }
         }
-        (Ok(()), Ok(())) => application(ending),
+        (Ok(()), Ok(())) => application(plugin, ending),
+        (Err(fault), _) | (_, Err(fault)) if plugin.is_of_workload() => warned(ending, fault),
         _ => ending,
     }
 }
 
+/// A point that was taken although the database was not prepared.
+pub(crate) fn warned(ending: Ending, fault: &ScriptFault) -> Ending {
+    if !ending.code.is_success() {
+        return ending;
+    }
+    let message = format!("Workload Patch failed with warning message: {fault}. ");
+    Ending { message, ..ending }
+}
+
 /// A point that was good is more than that.
-fn application(ending: Ending) -> Ending {
+fn application(plugin: &Plugin, ending: Ending) -> Ending {
     if ending.code == Code::SUCCESS && ending.consistency == Consistency::FileSystem {
         let message = "Enable Succeeded with App Consistent Snapshot".to_owned();
         let consistency = Consistency::Application;
         return Ending { code: Code::APP_CONSISTENT, message, consistency, ..ending };
+    }
+    if plugin.is_of_workload() && !ending.code.is_success() {
+        let message = format!("Enable failed in fsfreeze snapshot flow. {}", ending.message);
+        return Ending { message, ..ending };
     }
     ending
 }

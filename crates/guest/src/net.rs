@@ -2,10 +2,13 @@
 
 mod client;
 mod message;
+mod proxy;
 mod sas;
 
 pub use client::{Client, Connection, Stage, TransportError};
 pub use message::{HEADERS_MAX, Request, Response, read_response};
+#[cfg(any(test, fuzzing))]
+pub(crate) use proxy::fuzz as proxy_fuzz;
 pub use sas::Sas;
 
 use std::time::Duration;

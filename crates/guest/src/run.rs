@@ -152,6 +152,7 @@ fn backup(
     };
     match hooks {
         Hooks::None => point(reporter, true),
+        Hooks::Unprepared(fault) => hooks::warned(point(reporter, true), &fault),
         Hooks::Ready(plugin) => hooks::around(&plugin, reporter, log, point),
     }
 }

@@ -212,8 +212,12 @@ mod guest;
 mod host_rows;
 #[path = "scenarios/lost.rs"]
 mod lost;
+#[path = "scenarios/proxy.rs"]
+mod proxy;
 #[path = "scenarios/scripts.rs"]
 mod scripts;
+#[path = "scenarios/workloads.rs"]
+mod workloads;
 
 #[test]
 fn the_scenarios() {
@@ -223,6 +227,8 @@ fn the_scenarios() {
         host_rows::rows(&peers);
         lost::rows(&peers);
         scripts::rows(&peers);
+        workloads::rows(&peers);
+        proxy::rows(&peers);
     });
 }
 

@@ -59,6 +59,7 @@ impl World {
         ScriptFiles {
             host: self.path("host"),
             plugin: self.path("config"),
+            workload: self.path("workload.conf"),
             state: self.path("state"),
             program: env!("CARGO_BIN_EXE_coffre-guest").into(),
         }
@@ -281,6 +282,7 @@ fn a_process_that_takes_a_point() {
     let files = ScriptFiles {
         host: folder.join("host"),
         plugin: folder.join("config"),
+        workload: folder.join("workload.conf"),
         state: folder.join("state"),
         program: env!("CARGO_BIN_EXE_coffre-guest").into(),
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use coffre_guest::scripts::{Plugin, Precheck, ScriptFiles, precheck};
+use coffre_guest::scripts::{Plugin, Precheck, ScriptFiles, Workload, precheck, workload};
 use serde_json::json;
 
 fn call(program: &str, words: &[&str]) -> Output {
@@ -38,6 +38,7 @@ fn install(folder: &Path, name: &str, params: &[&str]) -> Plugin {
     let files = ScriptFiles {
         host: folder.join("host"),
         plugin: folder.join("config"),
+        workload: folder.join("workload.conf"),
         state: folder.join("state"),
         program: env!("CARGO_BIN_EXE_coffre-guest").into(),
     };
@@ -152,4 +153,137 @@ fn postgresql_makes_a_checkpoint_and_refuses_settings_that_lose_data() {
     let (owed, outcome) = plugin.pre().unwrap();
     assert_eq!(outcome.unwrap_err().code, 300);
     assert_eq!(owed.post().unwrap_err().code, 301);
+}
+
+/// What a `workload.conf` with this body comes to.
+fn named(folder: &Path, body: &str) -> Plugin {
+    let conf = folder.join("workload.conf");
+    fs::write(&conf, format!("[workload]\n{body}\n")).unwrap();
+    fs::set_permissions(&conf, fs::Permissions::from_mode(0o600)).unwrap();
+    let files = ScriptFiles {
+        host: folder.join("host"),
+        plugin: folder.join("config"),
+        workload: conf,
+        state: folder.join("state"),
+        program: env!("CARGO_BIN_EXE_coffre-guest").into(),
+    };
+    match workload(&files) {
+        Workload::Ready(plugin) => *plugin,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_postgresql_that_workload_conf_names_gets_its_checkpoint() {
+    let server = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let body = format!(
+        "workload_name = postgres\ncommand_path = {PROGRAMS}\nlinux_user = postgres\ncredString = -h '{}'",
+        server.data().display()
+    );
+    let plugin = named(folder.path(), &body);
+    let place = || server.sql("SELECT checkpoint_lsn FROM pg_control_checkpoint()");
+    server.sql("CREATE TABLE t AS SELECT generate_series(1, 2000) AS a");
+    let before = place();
+    let (owed, outcome) = plugin.pre().unwrap();
+    outcome.unwrap();
+    assert_ne!(place(), before, "no checkpoint was made");
+    owed.post().unwrap();
+    server.as_postgres("pg_ctl", &["-m", "fast", "stop"]);
+    let (owed, outcome) = plugin.pre().unwrap();
+    assert_eq!(outcome.unwrap_err().code, 506);
+    assert_eq!(owed.post().unwrap_err().code, 504);
+}
+
+/// A MariaDB with its socket in its own folder; ends with the test.
+struct Maria {
+    folder: tempfile::TempDir,
+    server: std::process::Child,
+}
+
+impl Maria {
+    fn start() -> Maria {
+        let folder = tempfile::tempdir().unwrap();
+        let data = format!("--datadir={}/data", folder.path().display());
+        let made =
+            call("mariadb-install-db", &["--no-defaults", "--user=root", "--skip-test-db", &data]);
+        assert!(made.status.success(), "{made:?}");
+        let socket = format!("--socket={}/socket", folder.path().display());
+        let server = Command::new("mariadbd")
+            .args(["--no-defaults", "--user=root", "--skip-networking", &data, &socket])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("mariadbd (cargo xtask setup)");
+        let maria = Maria { folder, server };
+        let until = Instant::now() + Duration::from_secs(60);
+        while !maria.sql("SELECT 1").status.success() {
+            assert!(Instant::now() < until, "the server does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        maria
+    }
+
+    fn socket(&self) -> String {
+        format!("--socket={}/socket", self.folder.path().display())
+    }
+
+    fn sql(&self, words: &str) -> Output {
+        call("mariadb", &["--no-defaults", &self.socket(), "-BN", "-e", words])
+    }
+}
+
+impl Drop for Maria {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_mariadb_is_held_until_the_point_is_taken_and_no_longer() {
+    let maria = Maria::start();
+    assert!(
+        maria.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT) ENGINE=InnoDB").status.success()
+    );
+    let write = "SET lock_wait_timeout=1; INSERT INTO d.t VALUES (1)";
+    assert!(maria.sql(write).status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let body = |more: &str| {
+        let socket = maria.socket();
+        format!("workload_name = mariadb\ncredString = --no-defaults {socket}\n{more}")
+    };
+    let plugin = named(folder.path(), &body("timeout = 60"));
+    let (owed, outcome) = plugin.pre().unwrap();
+    outcome.unwrap();
+    assert!(!maria.sql(write).status.success(), "somebody wrote while the point was taken");
+    owed.post().unwrap();
+    assert!(maria.sql(write).status.success(), "the server is still held");
+    // A replica is read-only before and after, and that is well.
+    assert!(maria.sql("SET GLOBAL read_only = 1").status.success());
+    let (owed, outcome) = plugin.pre().unwrap();
+    outcome.unwrap();
+    owed.post().unwrap();
+    // A session that ends before the point lets nobody believe that the database was held.
+    let plugin = named(folder.path(), &body("timeout = 3"));
+    let (owed, outcome) = plugin.pre().unwrap();
+    outcome.unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !maria.sql(write).status.success() {
+        assert!(Instant::now() < until, "the server is held for ever");
+    }
+    assert_eq!(owed.post().unwrap_err().code, 510);
+    let plugin = named(folder.path(), &body("timeout = 60"));
+    let (owed, outcome) = plugin.pre().unwrap();
+    outcome.unwrap();
+    let others = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'root'";
+    let session = said(&maria.sql(others));
+    assert!(maria.sql(&format!("KILL {session}")).status.success(), "{session}");
+    assert_eq!(owed.post().unwrap_err().code, 510);
+    let plugin = named(
+        folder.path(),
+        "workload_name = mariadb\ncredString = --no-defaults --socket=/nowhere",
+    );
+    let (owed, outcome) = plugin.pre().unwrap();
+    assert_eq!(outcome.unwrap_err().code, 506);
+    assert_eq!(owed.post().unwrap_err().code, 504);
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::message::{Request, Response, read_response};
+use super::proxy::{AGENT_CONF, Proxy, ProxySettings};
+use crate::conf::Conf;
 
 /// What was being done when a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub enum Stage {
     Resolve,
     /// Opening the connection.
     Connect,
+    /// Getting through the proxy.
+    Proxy,
     /// Agreeing on encryption, and checking the certificate.
     Tls,
     /// Sending the request.
@@ -31,6 +36,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Stage::Resolve => "look up the name",
             Stage::Connect => "connect",
+            Stage::Proxy => "get through the proxy",
             Stage::Tls => "agree on TLS",
             Stage::Send => "send the request",
             Stage::Answer => "read the answer",
@@ -54,6 +60,7 @@ pub struct TransportError {
 #[derive(Clone, Default)]
 pub struct Client {
     tls: Arc<OnceLock<Result<Arc<ClientConfig>, String>>>,
+    proxy: Arc<OnceLock<ProxySettings>>,
 }
 
 enum Stream {
@@ -69,16 +76,22 @@ pub struct Connection {
 
 impl Client {
     /// A connection to a host over HTTPS; its certificate is checked against the authorities of this machine
-    /// (`SSL_CERT_FILE` names others).
+    /// (`SSL_CERT_FILE` names others). It goes through the proxy that the administrator of the machine set, if any.
     ///
     /// # Errors
-    /// When there is no such host, nobody listens, or the certificate is not trusted.
+    /// When there is no such host, nobody listens, the proxy refuses, or the certificate is not trusted.
     pub fn secure(&self, host: &str, timeout: Duration) -> Result<Connection, TransportError> {
         const PORT: u16 = 443;
         let until = Instant::now() + timeout;
         let error = |stage| move |source| TransportError { host: host.to_owned(), stage, source };
         let tls = self.config().map_err(error(Stage::Tls))?;
-        let tcp = connect(host, (host, PORT), until)?;
+        let tcp = match self.proxy().towards(host) {
+            None => connect(host, (host, PORT), until)?,
+            Some(proxy) => proxy
+                .map_err(io::Error::other)
+                .and_then(|proxy| tunnel(proxy, host, PORT, until))
+                .map_err(error(Stage::Proxy))?,
+        };
         let name = ServerName::try_from(host.to_owned())
             .map_err(|bad| error(Stage::Tls)(io::Error::other(bad)))?;
         let session = ClientConnection::new(tls, name)
@@ -99,6 +112,12 @@ impl Client {
         let host = if at.port() == 80 { at.ip().to_string() } else { at.to_string() };
         let tcp = connect(&host, at, Instant::now() + timeout)?;
         Ok(Connection { stream: Stream::Plain(tcp), host })
+    }
+
+    fn proxy(&self) -> &ProxySettings {
+        self.proxy.get_or_init(|| {
+            ProxySettings::new(&Conf::read(Path::new(AGENT_CONF)), |name| std::env::var(name).ok())
+        })
     }
 
     fn config(&self) -> io::Result<Arc<ClientConfig>> {
@@ -143,6 +162,24 @@ fn connect(
         }
     }
     Err(error(Stage::Connect, last))
+}
+
+/// A way through a proxy to a host.
+fn tunnel(proxy: &Proxy, host: &str, port: u16, until: Instant) -> io::Result<TcpStream> {
+    let told = |why: String, kind| io::Error::new(kind, format!("{}: {why}", proxy.name()));
+    let tcp =
+        connect(&proxy.host, (proxy.host.as_str(), proxy.port), until).map_err(|failure| {
+            let (stage, source) = (failure.stage, failure.source);
+            told(format!("could not {stage}: {source}"), source.kind())
+        })?;
+    let mut stream = Stream::Plain(tcp);
+    proxy
+        .ask(&mut Timed { stream: &mut stream, until }, host, port)
+        .map_err(|source| told(source.to_string(), source.kind()))?;
+    match stream {
+        Stream::Plain(tcp) => Ok(tcp),
+        Stream::Tls(_) => Err(io::Error::other("the way to a proxy is a plain one")),
+    }
 }
 
 fn left(until: Instant) -> io::Result<Duration> {

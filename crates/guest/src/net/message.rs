@@ -133,7 +133,10 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-fn read_head(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<(Response, usize)> {
+pub(super) fn read_head(
+    stream: &mut impl Read,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(Response, usize)> {
     let mut piece = [0; 4096];
     loop {
         let mut headers = [httparse::EMPTY_HEADER; HEADER_COUNT];

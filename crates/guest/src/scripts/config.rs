@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::trusted::{Distrust, open_trusted, read_trusted};
 use super::{Phase, ScriptFault, ScriptFiles};
+use crate::secret::Secret;
 
 /// Longest time that a script can be given.
 const TIMEOUT_MAX: Duration = Duration::from_secs(1800);
@@ -25,12 +26,37 @@ pub(super) struct Script {
     pub retries: u32,
     /// Between two starts.
     pub pause: Duration,
+    /// What it finds in its environment besides.
+    #[serde(default)]
+    pub environment: Vec<(String, String)>,
+    /// Whether it is ours, for a database: its failures have other codes.
+    #[serde(default)]
+    pub of_workload: bool,
 }
 
 impl Script {
     /// The longest that all its starts can take.
     pub(super) fn budget(&self) -> Duration {
         (self.timeout + self.pause + Duration::from_secs(5)) * (self.retries + 1)
+    }
+
+    /// The code of an exit status. Our own scripts for databases say what failed: 66 is 506, 67 is 507, and so on.
+    pub(super) fn code_of(&self, status: Option<i32>) -> u16 {
+        match status {
+            Some(number @ 66..=72) if self.of_workload => 506 + (number - 66) as u16,
+            _ => self.phase.code(300, 301),
+        }
+    }
+
+    /// A failure, with the code that a database's has.
+    pub(super) fn named(&self, fault: ScriptFault) -> ScriptFault {
+        let code = match fault.code {
+            308 => 509,
+            300 | 302 | 306 => 500,
+            301 | 303 | 307 | 309 => 504,
+            other => other,
+        };
+        if self.of_workload { ScriptFault { code, ..fault } } else { fault }
     }
 }
 
@@ -46,6 +72,28 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// A pair of ours, for a database. A point is taken whatever comes of it.
+    pub(super) fn of_workload(
+        files: &ScriptFiles,
+        name: &str,
+        pre: Script,
+        post: Script,
+    ) -> Plugin {
+        let (files, name) = (files.clone(), name.to_owned());
+        Plugin { files, name, pre, post, continues: true, freezes: true }
+    }
+
+    /// Whether it is a pair of ours, for a database.
+    pub fn is_of_workload(&self) -> bool {
+        self.pre.of_workload
+    }
+
+    /// Parameters that may be passwords, as they stand.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let words = self.pre.params.iter().filter(|_| self.pre.of_workload);
+        words.filter_map(|word| password(word)).map(|text| Secret::new(text.to_owned())).collect()
+    }
+
     /// Its name in messages.
     pub fn name(&self) -> &str {
         &self.name
@@ -194,6 +242,8 @@ fn plugin(text: &str, host: &Host, files: &ScriptFiles) -> Result<Plugin, String
             // Clamped above.
             retries: retries as u32,
             pause: Duration::from_secs_f64(pause),
+            environment: Vec::new(),
+            of_workload: false,
         })
     };
     Ok(Plugin {
@@ -204,6 +254,16 @@ fn plugin(text: &str, host: &Host, files: &ScriptFiles) -> Result<Plugin, String
         continues: flag(&value, "continueBackupOnFailure"),
         freezes: flag(&value, "fsFreezeEnabled"),
     })
+}
+
+/// The password in an option of a client of a database: `-pX`, `--password=X`, `password=X`.
+fn password(word: &str) -> Option<&str> {
+    let after = |mark: &str| {
+        let at = word.to_ascii_lowercase().find(mark)?;
+        word.get(at + mark.len()..)
+    };
+    let short = || word.strip_prefix("-p").filter(|rest| rest.parse::<u16>().is_err());
+    after("password=").or_else(short).filter(|text| !text.is_empty())
 }
 
 /// A parameter may be written as a number.

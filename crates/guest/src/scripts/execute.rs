@@ -66,6 +66,7 @@ fn start(script: &Script, file: &File) -> io::Result<(Child, OwnedFd)> {
         .env("LANG", "C.UTF-8")
         .env("COFFRE_PHASE", script.phase.name())
         .env("COFFRE_SCRIPT", &script.path)
+        .envs(script.environment.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())

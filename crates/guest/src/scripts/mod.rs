@@ -13,6 +13,8 @@ mod execute;
 mod owed;
 mod runner;
 mod trusted;
+mod words;
+mod workload;
 
 use std::path::PathBuf;
 
@@ -21,6 +23,10 @@ pub(crate) use config::fuzz;
 pub use config::{Plugin, Precheck, precheck};
 pub use owed::{Owed, recover};
 pub use runner::{is_verb, run};
+pub(crate) use workload::TEMPLATE;
+#[cfg(any(test, fuzzing))]
+pub(crate) use workload::fuzz as workload_fuzz;
+pub use workload::{Workload, workload};
 
 /// Where things are.
 #[derive(Debug, Clone)]
@@ -29,6 +35,8 @@ pub struct ScriptFiles {
     pub host: PathBuf,
     /// Which scripts. `/etc/azure/VMSnapshotScriptPluginConfig.json`.
     pub plugin: PathBuf,
+    /// Which database. `/etc/azure/workload.conf`.
+    pub workload: PathBuf,
     /// Folder, in memory, for what is owed. After a restart of the machine nothing is.
     pub state: PathBuf,
     /// The program that has the verb `run-script`. This program unless told otherwise.
@@ -40,6 +48,7 @@ impl Default for ScriptFiles {
         ScriptFiles {
             host: "/etc/azure/VMSnapshotPluginHost.conf".into(),
             plugin: "/etc/azure/VMSnapshotScriptPluginConfig.json".into(),
+            workload: "/etc/azure/workload.conf".into(),
             state: "/run/coffre-guest/scripts".into(),
             program: "/proc/self/exe".into(),
         }
@@ -50,7 +59,7 @@ impl Default for ScriptFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{what}")]
 pub struct ScriptFault {
-    /// The number that the extension reports: 300 to 317.
+    /// The number that the extension reports: 300 to 317; of a database, 500 to 512.
     pub code: u16,
     /// What happened, with paths; ends with the last line that the script wrote.
     pub what: String,

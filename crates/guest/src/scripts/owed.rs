@@ -142,7 +142,7 @@ impl Plugin {
     pub fn pre(&self) -> Result<(Owed, Result<Ran, ScriptFault>), ScriptFault> {
         // What an earlier run may have left comes first. Its failure is not ours.
         let _ = recover(&self.files);
-        let failed = |what: String| ScriptFault::new(300, what);
+        let failed = |what: String| self.pre.named(ScriptFault::new(300, what));
         let folder = self.files.state.display();
         let ledger = Ledger::open(&self.files.state)
             .map_err(|failure| failed(format!("{folder} cannot be written: {failure}")))?;
@@ -153,6 +153,7 @@ impl Plugin {
         let patience = self.pre.budget().max(self.post.budget());
         let debt = Debt { post: self.post.clone(), owner, patience, turn: 0 };
         let outcome = run_apart(&self.files, &self.pre, debt);
+        let outcome = outcome.map_err(|fault| self.pre.named(fault));
         Ok((Owed { files: self.files.clone(), post: self.post.clone() }, outcome))
     }
 }
@@ -163,11 +164,12 @@ impl Owed {
     /// # Errors
     /// When it fails (301), takes too long (309), is gone (303) or is not safe to run any more (307).
     pub fn post(self) -> Result<Ran, ScriptFault> {
-        pay(&self.files).unwrap_or_else(|| {
+        let outcome = pay(&self.files).unwrap_or_else(|| {
             // The runner of the first script could not even begin.
             let what = format!("{} was not run: nothing is owed", self.post.path.display());
             Err(ScriptFault::new(301, what))
-        })
+        });
+        outcome.map_err(|fault| self.post.named(fault))
     }
 }
 

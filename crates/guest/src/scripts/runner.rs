@@ -116,7 +116,7 @@ fn once(script: &Script, file: &File, starts: u32, ledger: &Ledger) -> Answer {
     });
     let (code, what) = match end {
         End::Exited(status) if status.success() => return Ok(Ran { output, starts }),
-        End::Exited(status) => (script.phase.code(300, 301), describe(status)),
+        End::Exited(status) => (script.code_of(status.code()), describe(status)),
         End::TimedOut => {
             let seconds = script.timeout.as_secs_f64();
             (script.phase.code(308, 309), format!("was killed after {seconds} s"))

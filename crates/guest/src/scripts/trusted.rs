@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat};
 use rustix::io::Errno;
@@ -58,6 +58,19 @@ pub(super) fn open_trusted(path: &Path) -> Result<(File, Stat), Distrust> {
         return Ok((file.into(), stat));
     }
     Err(unsafe_("the path names a folder"))
+}
+
+/// The folder that a path leads to, with no link in it any more. Neither it nor one that it is in can be changed by anybody
+/// but root.
+pub(super) fn trusted_folder(path: &Path) -> Result<PathBuf, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let real = path.canonicalize().map_err(|failure| failed(&failure))?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    for folder in real.ancestors() {
+        let folder = open(folder, flags, Mode::empty()).map_err(|errno| failed(&errno))?;
+        check_folder(&folder).map_err(|why| failed(&why))?;
+    }
+    Ok(real)
 }
 
 fn kind(stat: &Stat) -> FileType {

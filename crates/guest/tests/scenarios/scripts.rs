@@ -41,7 +41,7 @@ pub(crate) fn rows(peers: &Shared) {
 }
 
 /// Scripts that leave a trace; `body` is what the first does.
-fn write(body: &str, retries: u32, continues: bool) {
+pub(crate) fn write(body: &str, retries: u32, continues: bool) {
     let _ = fs::remove_file(TRACE);
     for (name, text) in [
         ("pre", format!("#!/bin/sh\necho pre >> {TRACE}\n{body}\n")),
@@ -64,7 +64,7 @@ fn write(body: &str, retries: u32, continues: bool) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn trace() -> Vec<String> {
+pub(crate) fn trace() -> Vec<String> {
     fs::read_to_string(TRACE).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
