@@ -151,6 +151,36 @@ fn text(path: &Path) -> String {
     PathBuf::from(path).into_os_string().into_string().unwrap_or_default()
 }
 
+impl QemuMachine {
+    /// Asks the agent first and presses the power button at half time, or at once without an
+    /// agent. Returns whether the machine ended in time.
+    pub(super) fn shut_down(
+        &self,
+        qmp: &QmpClient,
+        process: &ProcessId,
+        timeout: Duration,
+    ) -> bool {
+        let end = Instant::now() + timeout;
+        let _channel = self.agent_channel();
+        if let Some(socket) = self.agent_socket() {
+            let asked = AgentClient::connect(&socket).and_then(|mut agent| {
+                agent.sync(AGENT_SYNC_TIMEOUT)?;
+                // It answers only if it cannot. The connection stays until the machine ends:
+                // closed at once, what was sent may never reach the guest.
+                agent.command("guest-shutdown", Value::Null, timeout / 2)
+            });
+            tracing::debug!(machine = self.name(), answer = ?asked, "the agent was asked");
+            if process.wait(Duration::from_millis(100)) {
+                return true;
+            }
+        }
+        if let Err(error) = qmp.command("system_powerdown", Value::Null) {
+            tracing::debug!(machine = self.name(), %error, "the power button does not work");
+        }
+        process.wait(end.saturating_duration_since(Instant::now()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -202,35 +232,5 @@ mod tests {
     fn disk(key: &str, lun: Option<u32>, format: ImageFormat) -> DiskDefinition {
         let path = format!("/d,{key}").into();
         DiskDefinition { key: key.to_owned(), lun, name: None, format, path }
-    }
-}
-
-impl QemuMachine {
-    /// Asks the agent first and presses the power button at half time, or at once without an
-    /// agent. Returns whether the machine ended in time.
-    pub(super) fn shut_down(
-        &self,
-        qmp: &QmpClient,
-        process: &ProcessId,
-        timeout: Duration,
-    ) -> bool {
-        let end = Instant::now() + timeout;
-        let _channel = self.agent_channel();
-        if let Some(socket) = self.agent_socket() {
-            let asked = AgentClient::connect(&socket).and_then(|mut agent| {
-                agent.sync(AGENT_SYNC_TIMEOUT)?;
-                // It answers only if it cannot. The connection stays until the machine ends:
-                // closed at once, what was sent may never reach the guest.
-                agent.command("guest-shutdown", Value::Null, timeout / 2)
-            });
-            tracing::debug!(machine = self.name(), answer = ?asked, "the agent was asked");
-            if process.wait(Duration::from_millis(100)) {
-                return true;
-            }
-        }
-        if let Err(error) = qmp.command("system_powerdown", Value::Null) {
-            tracing::debug!(machine = self.name(), %error, "the power button does not work");
-        }
-        process.wait(end.saturating_duration_since(Instant::now()))
     }
 }
