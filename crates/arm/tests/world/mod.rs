@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Each test file uses a part of it.
 
 pub mod contract;
+mod facts;
 pub mod journey;
 mod paths;
 mod tokens;
@@ -16,11 +17,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use coffre_arm::{ArmState, Claims, Deployments};
 use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId, VmId};
-use coffre_control::job::{Event, Next, StepFacts};
+use coffre_control::job::{Event, Next};
 use coffre_control::model::{
-    AgentState, Consistency, DiskFormat, Job, LocalFacts, OsType, PowerState, Principal,
-    PrincipalKind, Region, RestoreFacts, RestoredFile, SnapshotDiskFacts, SnapshotFacts, Step,
-    StorageAccount, Subscription, TransferFacts, VmDisk,
+    AgentState, DiskFormat, OsType, PowerState, Principal, PrincipalKind, Region, Step,
+    StorageAccount, Subscription, VmDisk,
 };
 use coffre_control::port::{Db, tx};
 use coffre_control::usecase::{
@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+use facts::facts;
 pub use paths::{item, sub, vault, vm_id};
 pub use tokens::HashedTokens;
 
@@ -251,43 +252,6 @@ pub fn work(db: &dyn Db, now: Timestamp) -> usize {
                 break;
             }
         }
-    }
-}
-
-fn facts(job: &Job, step: Step, now: Timestamp) -> StepFacts {
-    match step {
-        Step::TakeSnapshot => StepFacts::Snapshot(SnapshotFacts {
-            consistency: Consistency::FileSystem,
-            reason: "file systems were frozen by the guest agent".to_owned(),
-            freeze_ms: Some(12),
-            freeze: None,
-            taken: now,
-            disks: disks()
-                .into_iter()
-                .map(|disk| SnapshotDiskFacts {
-                    key: disk.key,
-                    size_bytes: disk.size_bytes,
-                    changed_bytes: None,
-                    unknown_reason: Some("first backup".to_owned()),
-                })
-                .collect(),
-            config: json!({ "name": job.name }),
-            local: Some(LocalFacts { kept: true, reason: None }),
-        }),
-        Step::TransferToVault => StepFacts::Transfer(TransferFacts {
-            read_bytes: 700 << 20,
-            new_bytes: 300 << 20,
-            stored_bytes: 100 << 20,
-            read_reason: Some("first backup".to_owned()),
-        }),
-        Step::PublishRestore => StepFacts::Restore(RestoreFacts {
-            files: vec![
-                RestoredFile { disk: "os".to_owned(), path: "/restores/vm1/os.raw".to_owned() },
-                RestoredFile { disk: String::new(), path: "/restores/vm1/config.json".to_owned() },
-            ],
-            written_bytes: 700 << 20,
-        }),
-        _ => StepFacts::None,
     }
 }
 
