@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use coffre_fabric::qemu::{QemuConfig, QemuFabric};
-use coffre_fabric::{Consistency, Fabric as _, FrozenBy, Release, SnapshotRequest};
+use coffre_fabric::{Consistency, Fabric as _, FreezeWish, FrozenBy, Release, SnapshotRequest};
 use coffre_testkit::{Machine as Vm, Workload};
 use uuid::Uuid;
 
@@ -31,22 +31,31 @@ const TASK: &str = "COFFRE_TEST_POINT";
 #[test]
 fn a_process_that_takes_a_point() {
     let Ok(task) = std::env::var(TASK) else { return };
-    let (config, scratch): (QemuConfig, PathBuf) = serde_json::from_str(&task).unwrap();
+    let (config, scratch, seconds): (QemuConfig, PathBuf, Option<u64>) =
+        serde_json::from_str(&task).unwrap();
     let id = config.machines[0].id;
     let fabric = QemuFabric::new(config).unwrap();
-    fabric.offer_extension(extension("1.0.0.0", &program()));
+    let freeze = match seconds {
+        // Without the extension, by the guest agent alone.
+        Some(seconds) => FreezeWish { ask: true, timeout: Duration::from_secs(seconds) },
+        None => {
+            fabric.offer_extension(extension("1.0.0.0", &program()));
+            FREEZE
+        }
+    };
     let machine = fabric.machine(id).unwrap();
     let point = Uuid::new_v4();
-    let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
+    let request = SnapshotRequest { point, parent: None, scratch, freeze, local: None };
     let taken = machine.take_snapshot(&request);
     println!("{taken:?}");
 }
 
-/// QEMU behind a door that keeps transactions back for as long as the latch is closed; without a latch, for ever.
-fn behind_a_door(vm: &Vm, latch: Option<&Arc<AtomicBool>>) -> PathBuf {
+/// QEMU behind a door that keeps transactions back for as long as the latch is closed; without a latch, for ever. `came`
+/// says that one was there.
+fn behind_a_door(vm: &Vm, latch: Option<&Arc<AtomicBool>>, came: &Arc<AtomicBool>) -> PathBuf {
     let socket = vm.folder().join("slow.sock");
     let (listener, real) = (UnixListener::bind(&socket).unwrap(), vm.qmp_socket());
-    let latch = latch.cloned();
+    let (latch, came) = (latch.cloned(), came.clone());
     std::thread::spawn(move || {
         for client in listener.incoming().map(Result::unwrap) {
             let server = UnixStream::connect(&real).unwrap();
@@ -55,6 +64,7 @@ fn behind_a_door(vm: &Vm, latch: Option<&Arc<AtomicBool>>) -> PathBuf {
             let mut server = server;
             for line in BufReader::new(client).lines().map_while(Result::ok) {
                 if line.contains("\"transaction\"") {
+                    came.store(true, Ordering::SeqCst);
                     let Some(latch) = &latch else { continue };
                     while !latch.load(Ordering::SeqCst) {
                         std::thread::sleep(Duration::from_millis(5));
@@ -110,8 +120,8 @@ fn a_service_that_dies_in_the_window_leaves_nothing_frozen_beyond_the_ceiling() 
     let guest = Guarded::new();
     guest.fabric.offer_extension(extension("1.0.0.0", &program()));
     guest.machine.prepare_extension().unwrap();
-    let slow = config(&guest.vm, "3", behind_a_door(&guest.vm, None));
-    let task = serde_json::to_string(&(&slow, &guest.scratch)).unwrap();
+    let slow = config(&guest.vm, "3", behind_a_door(&guest.vm, None, &Arc::default()));
+    let task = serde_json::to_string(&(&slow, &guest.scratch, None::<u64>)).unwrap();
     let mut service = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_process_that_takes_a_point"])
         .env(TASK, task)
@@ -136,6 +146,51 @@ fn a_service_that_dies_in_the_window_leaves_nothing_frozen_beyond_the_ceiling() 
     assert_eq!(report.consistency, Consistency::FileSystem, "{}", report.reason);
 }
 
+#[test]
+fn a_guest_without_the_extension_is_thawed_by_its_guard_when_the_service_dies() {
+    const SECONDS: u64 = 10;
+    let guest = Guarded::new();
+    // Nothing is left of a point that went well.
+    let report = guest.take(&*guest.machine);
+    assert_eq!(report.freeze.unwrap().by, FrozenBy::Agent);
+    guest.check("test ! -e /run/coffre-thaw");
+    let came = Arc::new(AtomicBool::new(false));
+    let slow = config(&guest.vm, "5", behind_a_door(&guest.vm, None, &came));
+    let task = serde_json::to_string(&(&slow, &guest.scratch, Some(SECONDS))).unwrap();
+    let mut service = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_takes_a_point"])
+        .env(TASK, task)
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !came.load(Ordering::SeqCst) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no transaction comes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    service.kill().unwrap();
+    service.wait().unwrap();
+    // By the guest's clock: a slow way to its shell does not count.
+    let line = "u() { cut -d' ' -f1 /proc/uptime; }; u; echo alive > /root/alive; echo alive > /data/alive; u";
+    let seen = guest.check(line);
+    let mut times = seen.split_whitespace().map(|word| word.parse::<f64>().unwrap());
+    let (before, after) = (times.next().unwrap(), times.next().unwrap());
+    let frozen = after - before;
+    println!("thawed by its guard {frozen:.1} s after the service was killed");
+    assert!(frozen > 2.0, "nothing was frozen: {seen}");
+    // The guard sleeps for the time that a freeze may take and 15 s; a slow shell comes on top.
+    assert!(frozen < (SECONDS + 15 + 20) as f64, "{seen}");
+    not_left_frozen(&guest);
+    guest.check("test ! -e /run/coffre-thaw");
+    // The next service thaws the agent, which knows nothing of it, and goes on.
+    let service = QemuFabric::new(slow_repaired(&guest, slow)).unwrap();
+    let machine = service.machine(service.machines().unwrap()[0].id).unwrap();
+    for point in machine.leftovers().unwrap() {
+        machine.release(point, Release::Abandoned).unwrap();
+    }
+    let report = guest.take(&*guest.machine);
+    assert_eq!(report.consistency, Consistency::FileSystem, "{}", report.reason);
+}
+
 /// The same state, with the way to QEMU as it should be.
 fn slow_repaired(guest: &Guarded, mut config: QemuConfig) -> QemuConfig {
     config.machines[0].qmp_socket = Some(guest.vm.qmp_socket());
@@ -147,7 +202,8 @@ fn slow_repaired(guest: &Guarded, mut config: QemuConfig) -> QemuConfig {
 fn a_guest_in_which_nothing_runs_any_more_is_thawed_by_the_host() {
     let guest = Guarded::new();
     let (latch, slam) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let mut config = config(&guest.vm, "4", behind_a_door(&guest.vm, Some(&latch)));
+    let mut config =
+        config(&guest.vm, "4", behind_a_door(&guest.vm, Some(&latch), &Arc::default()));
     config.machines[0].agent_socket = Some(behind_a_slamming_door(&guest.vm, &slam));
     let fabric = QemuFabric::new(config).unwrap();
     fabric.offer_extension(extension("1.0.0.0", &program()));
@@ -157,7 +213,8 @@ fn a_guest_in_which_nothing_runs_any_more_is_thawed_by_the_host() {
     let taker = std::thread::spawn({
         let machine = Arc::clone(&machine);
         move || {
-            let request = SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
+            let request =
+                SnapshotRequest { point, parent: None, scratch, freeze: FREEZE, local: None };
             machine.take_snapshot(&request).unwrap()
         }
     });

@@ -33,7 +33,10 @@ while read -r device folder type rest; do
     esac
 done </proc/self/mounts
 for folder in $list; do
-    fsfreeze -u "$(printf '%b' "$(echo "$folder" | sed 's/\\/\\0/g')")"
+    case $folder in
+    *\\*) folder=$(printf '%b' "$(echo "$folder" | sed 's/\\/\\0/g')") ;;
+    esac
+    fsfreeze -u "$folder"
 done
 "#;
 
