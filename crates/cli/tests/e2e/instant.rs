@@ -33,7 +33,7 @@ fn a_guest_that_was_damaged_is_back_in_a_moment_and_the_next_backups_are_right()
          >/dev/null 2>&1 & echo $! >/run/writer",
     )?;
     let job = world.back_up()?;
-    ensure!(job.fact("Snapshot tier").as_deref() == Some("kept"), "{}", job.body);
+    ensure!(job.fact("Snapshot tier") == Some("kept"), "{}", job.body);
     let point = world.points()?.into_iter().next().context("there is a recovery point")?;
     world.must_be_clean()?;
     let sum = shell.check("md5sum /mnt/vda/base")?;
@@ -48,7 +48,7 @@ fn a_guest_that_was_damaged_is_back_in_a_moment_and_the_next_backups_are_right()
     done.must_be_completed().with_context(|| world.service.log_tail())?;
     println!("restored from the snapshot and started in {:?}", begun.elapsed());
     let tier = done.fact("Recovery point tier");
-    ensure!(tier.as_deref() == Some("Snapshot"), "{}", done.body);
+    ensure!(tier == Some("Snapshot"), "{}", done.body);
     world.guest.shell().wait_until_ready(PATIENCE)?;
     let shell = world.guest.shell();
     shell.check("grep -q kept /mnt/vda/file && test ! -e /mnt/vda/junk")?;
