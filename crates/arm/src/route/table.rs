@@ -6,8 +6,9 @@ use coffre_control::Action;
 
 use super::{Handler, Permission, Route};
 use crate::handle::{
-    audit, deleted_vault, device, discovery, files, generic, group, item, job, life, oauth, operation, point,
-    policy, protection, resource_guard, restore, storage, tenancy, vault, vault_config, vm,
+    audit, deleted_vault, device, discovery, files, generic, group, item, job, life, oauth,
+    operation, point, policy, protection, resource_guard, restore, storage, tenancy, vault,
+    vault_config, vm,
 };
 
 macro_rules! vm {

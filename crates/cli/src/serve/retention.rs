@@ -8,8 +8,7 @@ use coffre_control::model::Vault as VaultRow;
 use coffre_control::retention::clock::VaultClock;
 use coffre_control::usecase::{
     ExpiryTime, ToRemove, advance_vault_clock, due_collections, due_items, forget_points,
-    mark_expired, plan_collection, plan_forgotten, purge_deleted_items,
-    purge_deleted_vaults,
+    mark_expired, plan_collection, plan_forgotten, purge_deleted_items, purge_deleted_vaults,
 };
 use coffre_control::{Caller, Cx, Refusal};
 use coffre_engine::Failure;

@@ -8,8 +8,8 @@ use super::{
 use crate::error::ErrorCode;
 use crate::id::PointId;
 use crate::model::{
-    Facts, Job, JobError, JobKind, JobState, JobWarning, PreparedFacts, Progress, RestoreFacts, SnapshotFacts,
-    Step, StepStatus, TransferFacts, Unwound,
+    Facts, Job, JobError, JobKind, JobState, JobWarning, PreparedFacts, Progress, RestoreFacts,
+    SnapshotFacts, Step, StepStatus, TransferFacts, Unwound,
 };
 
 /// Pause before a job begins again; it grows with each time.
