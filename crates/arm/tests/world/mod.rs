@@ -29,7 +29,7 @@ use coffre_control::usecase::{
 };
 use coffre_store::SqliteDb;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
