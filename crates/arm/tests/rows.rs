@@ -91,7 +91,7 @@ const CODES: &[(&str, Shown)] = &[
     ("UserErrorMarketPlaceVMNotSupported", NotHere("there is no market place")),
     (
         "UserErrorInstantRpNotFound",
-        By(&[("tiers", "a_restore_without_its_snapshot_warns_and_names_its_tier")]),
+        By(&[("tiers", "a_restore_without_its_snapshot_names_its_tier_and_why")]),
     ),
     (
         "UserErrorDeleteBackupItemOnImmutableItem",

@@ -5,9 +5,8 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use coffre_control::ErrorCode;
 use coffre_control::job::{Event, Next, StepFacts};
-use coffre_control::model::{JobWarning, PreparedFacts};
+use coffre_control::model::PreparedFacts;
 use coffre_control::port::tx;
 use coffre_control::usecase::{
     LocalCopy, begin_step, due_local_copies, forget_local_copy, lease_job, local_copies, report_job,
@@ -112,7 +111,7 @@ async fn a_snapshot_goes_when_its_point_or_its_item_is_deleted() {
 
 /// B.7: a restore that finds no snapshot says so, and takes the vault.
 #[tokio::test]
-async fn a_restore_without_its_snapshot_warns_and_names_its_tier() {
+async fn a_restore_without_its_snapshot_names_its_tier_and_why() {
     let world = backed_up().await;
     let [point] = points(&world).await.try_into().unwrap();
     let name = point["name"].as_str().unwrap();
@@ -131,21 +130,16 @@ async fn a_restore_without_its_snapshot_warns_and_names_its_tier() {
     let (token, _) = tx(&*world.db, "lease", lease).unwrap().unwrap();
     let (_, next) = tx(&*world.db, "begin", |tx| begin_step(tx, token, now)).unwrap();
     let Next::Do(step) = next else { panic!("{next:?}") };
-    let code = ErrorCode::UserErrorInstantRpNotFound;
-    let message = "The restore takes the recovery point from the vault: it is gone.".to_owned();
-    let prepared = StepFacts::Prepared(PreparedFacts { from_copy: false });
-    for event in [
-        Event::Warned(JobWarning { code, message: message.clone() }),
-        Event::StepDone { step, facts: prepared },
-    ] {
-        tx(&*world.db, "report", |tx| report_job(tx, token, event, now)).unwrap();
-    }
+    let doubt = "The restore takes the recovery point from the vault: it is gone.".to_owned();
+    let prepared = PreparedFacts { from_copy: false, doubt: Some(doubt.clone()) };
+    let event = Event::StepDone { step, facts: StepFacts::Prepared(prepared) };
+    tx(&*world.db, "report", |tx| report_job(tx, token, event, now)).unwrap();
     let jobs = world.get(&vault("/backupJobs?$filter=operation eq 'Restore'")).await;
     let name = jobs.body["value"][0]["name"].as_str().unwrap();
     let job = world.get(&vault(&format!("/backupJobs/{name}"))).await.body;
-    let error = &job["properties"]["errorDetails"][0];
-    assert_eq!(error["errorTitle"], code.title());
-    assert_eq!(error["errorString"], format!("{message} (UserErrorInstantRpNotFound)"));
+    assert_eq!(job["properties"]["errorDetails"], Value::Null, "{job}");
     let bag = &job["properties"]["extendedInfo"]["propertyBag"];
+    let reason = format!("{doubt} (UserErrorInstantRpNotFound)");
+    assert_eq!(bag["Recovery point tier reason"], reason, "{job}");
     assert_eq!(bag["Recovery point tier"], "Vault-Standard", "{job}");
 }

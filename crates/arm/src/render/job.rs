@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use coffre_control::ErrorCode;
 use coffre_control::model::{
     Job, JobKind, JobStatus, ProtectedItem, RecoveryPoint, RestoreTarget, StepStatus, Vault,
 };
@@ -262,6 +263,10 @@ fn restore_facts(bag: &mut BTreeMap<&'static str, String>, job: &Job, target: &R
     if let Some(prepared) = &job.facts.prepared {
         let source = if prepared.from_copy { "Snapshot" } else { "Vault-Standard" };
         bag.insert("Recovery point tier", source.to_owned());
+        if let Some(doubt) = &prepared.doubt {
+            let code = ErrorCode::UserErrorInstantRpNotFound;
+            bag.insert("Recovery point tier reason", format!("{doubt} ({code})"));
+        }
     }
     let Some(restore) = &job.facts.restore else { return };
     bag.insert("Data Restored", megabytes(restore.written_bytes));

@@ -151,6 +151,9 @@ pub struct LocalFacts {
 pub struct PreparedFacts {
     /// The disks are rolled back to the copy beside them; nothing comes from the vault.
     pub from_copy: bool,
+    /// Why not, though there should have been a copy, in words for people. It is no warning: what was asked for is done.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }
 
 /// Who froze a guest, and when what happened by the clock of the host.

@@ -18,21 +18,24 @@ pub(super) fn is_wanted(cx: &RestoreContext<'_>) -> bool {
     cx.spec.source == Source::Local && cx.spec.target == RestoreTarget::InPlace
 }
 
-/// Why the copy cannot be used; `None` = it can. The machine is off.
+/// Why the copy cannot be used; `None` = it can. The machine is off. Whatever is wrong with the images is a doubt and no
+/// failure: they may be damaged, which is why somebody restores.
 pub(super) fn doubt(
     cx: &RestoreContext<'_>,
     disks: &[PlannedDisk],
 ) -> Result<Option<String>, Failure> {
     let machine = machine(cx)?;
-    let doing = "look at the snapshot of the disks";
-    let failed = |error| Failure::fabric(doing, &error);
-    if let Some(reason) = machine.doubt_roll_back(cx.spec.point, &keys(disks)).map_err(failed)? {
-        return Ok(Some(reason));
+    let unreadable = |reason: String| Ok(Some(format!("it cannot be looked at: {reason}")));
+    match machine.doubt_roll_back(cx.spec.point, &keys(disks)) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Ok(Some(reason)),
+        Err(error) => return unreadable(error.to_string()),
     }
     match compare_all(cx, machine, disks, Some(cx.spec.point)) {
         Ok(_) => Ok(None),
-        Err(failure) if failure.class == Class::RestoredDataDiffers => Ok(Some(failure.message)),
-        Err(failure) => Err(failure),
+        Err(Unequal::Differs(failure)) => Ok(Some(failure.message)),
+        Err(Unequal::Disk(failure)) => unreadable(failure.message),
+        Err(Unequal::Vault(failure)) => Err(failure),
     }
 }
 
@@ -66,38 +69,61 @@ fn keys(disks: &[PlannedDisk]) -> Vec<String> {
     disks.iter().map(|disk| disk.key.clone()).collect()
 }
 
-/// Compares samples of all disks, as they are or at a point, with the recovery point; says how many bytes.
+/// Why samples could not be found equal.
+enum Unequal {
+    /// They are not.
+    Differs(Failure),
+    /// The disk, or its copy, cannot be read.
+    Disk(Failure),
+    /// The vault cannot be read.
+    Vault(Failure),
+}
+
+impl From<Unequal> for Failure {
+    fn from(why: Unequal) -> Self {
+        match why {
+            Unequal::Differs(failure) | Unequal::Disk(failure) | Unequal::Vault(failure) => failure,
+        }
+    }
+}
+
+/// Compares samples of all disks, as they are or at a point, with the recovery point.
 fn compare_all(
     cx: &RestoreContext<'_>,
     machine: &dyn Machine,
     disks: &[PlannedDisk],
     at: Option<Uuid>,
-) -> Result<u64, Failure> {
-    let mut compared = 0;
+) -> Result<(), Unequal> {
     for disk in disks {
         let doing = format!("read disk {}", disk.key);
         let failed = |error| Failure::fabric(&doing, &error);
-        let mut held = machine.open_disk(&disk.key, at).map_err(failed)?;
+        let opened = machine.open_disk(&disk.key, at);
+        let mut held = opened.map_err(|error| Unequal::Disk(failed(error)))?;
         if held.size_bytes() < disk.size_bytes {
             let message = format!("disk {} has only {} bytes", disk.key, held.size_bytes());
-            return Err(Failure::new(Class::RestoredDataDiffers, Retry::Never, message));
+            let failure = Failure::new(Class::RestoredDataDiffers, Retry::Never, message);
+            return Err(Unequal::Differs(failure));
         }
         let reader = cx
             .vault
             .disk(cx.spec.point, &disk.key)
-            .map_err(|error| Failure::vault("read the recovery point", &error))?;
-        compared += compare(disk.size_bytes, &reader, |offset, buffer| {
-            held.read_at(offset, buffer).map_err(failed)
-        })
-        .map_err(|failure| named(failure, &disk.key))?;
+            .map_err(|error| Unequal::Vault(Failure::vault("read the recovery point", &error)))?;
+        let mut is_readable = true;
+        let compared = compare(disk.size_bytes, &reader, |offset, buffer| {
+            let read = held.read_at(offset, buffer);
+            is_readable = read.is_ok();
+            read.map_err(failed)
+        });
+        compared.map_err(|failure| match failure.class {
+            Class::RestoredDataDiffers => Unequal::Differs(named(failure, &disk.key)),
+            _ if is_readable => Unequal::Vault(failure),
+            _ => Unequal::Disk(failure),
+        })?;
     }
-    Ok(compared)
+    Ok(())
 }
 
 fn named(failure: Failure, disk: &str) -> Failure {
-    if failure.class == Class::RestoredDataDiffers {
-        let message = format!("disk {disk} is not what the vault holds: {}", failure.message);
-        return Failure::new(failure.class, failure.retry, message);
-    }
-    failure
+    let message = format!("disk {disk} is not what the vault holds: {}", failure.message);
+    Failure::new(failure.class, failure.retry, message)
 }

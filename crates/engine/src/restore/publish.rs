@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::local;
 use super::place::{self, file_name, image_name, plan, point_and_metadata, staging_folder};
-use super::{RestoreContext, RestoreTarget};
+use super::{RestoreContext, RestoreTarget, Source};
 use crate::crash;
 use crate::{Class, Failure, Retry};
 
@@ -56,9 +56,12 @@ pub fn remove(cx: &RestoreContext<'_>) -> Result<(), Failure> {
         return remove_folder(&folder);
     }
     if let Some(machine) = cx.machine {
-        machine
-            .revert_roll_back(cx.spec.job)
-            .map_err(|error| Failure::fabric("undo the roll-back of the disks", &error))?;
+        // Only then it was begun. The images that a restore from the vault replaces may be past reading.
+        if cx.spec.source == Source::Local {
+            machine
+                .revert_roll_back(cx.spec.job)
+                .map_err(|error| Failure::fabric("undo the roll-back of the disks", &error))?;
+        }
         machine
             .revert_replaced_disks()
             .map_err(|error| Failure::fabric("put the old disks back", &error))?;

@@ -1,5 +1,7 @@
 //! Copies of points inside the images of a machine that Coffre runs: whether one can be had, taking, listing, deleting.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -145,6 +147,19 @@ pub(super) fn take_stopped(plan: &mut Plan, point: Uuid, disks: &[(String, PathB
     }
 }
 
+/// Whether there is an image of the format that its machine says. One that was overwritten holds nothing of ours any more.
+pub(super) fn is_qcow2(image: &Path) -> Result<bool> {
+    let mut magic = [0; 4];
+    let read = File::open(image).and_then(|mut file| file.read_exact(&mut magic));
+    match read {
+        Ok(()) => Ok(&magic == b"QFI\xfb"),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
+            Ok(false)
+        }
+        Err(error) => Err(FabricError::io("looking at", image)(error)),
+    }
+}
+
 /// One disk and the names of all snapshots in its image.
 struct Held {
     key: String,
@@ -180,7 +195,7 @@ impl QemuMachine {
             return Ok(held);
         }
         for disk in &self.managed()?.disks {
-            if disk.format != ImageFormat::Qcow2 || !disk.path.exists() {
+            if disk.format != ImageFormat::Qcow2 || !is_qcow2(&disk.path)? {
                 continue;
             }
             let info = tool::image_info(&disk.path, disk.format)?;

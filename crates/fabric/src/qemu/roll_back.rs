@@ -9,6 +9,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::config::DiskDefinition;
+use super::local;
 use super::machine::QemuMachine;
 use super::names;
 use super::stored::StoredReader;
@@ -66,8 +67,8 @@ impl QemuMachine {
         let before = names::before(job);
         let definition = self.managed()?;
         let qcow2 = definition.disks.iter().filter(|disk| disk.format == ImageFormat::Qcow2);
-        for disk in qcow2.filter(|disk| disk.path.exists()) {
-            if has_snapshot(&disk.path, &before)? {
+        for disk in qcow2 {
+            if local::is_qcow2(&disk.path)? && has_snapshot(&disk.path, &before)? {
                 self.forget_changes(std::slice::from_ref(&disk.key))?;
                 tool::change_snapshot(&disk.path, &before, SnapshotChange::Apply)?;
                 tool::change_snapshot(&disk.path, &before, SnapshotChange::Delete)?;

@@ -240,6 +240,7 @@ said-copy-old-qemu = this QEMU is older than 6.1
 said-copy-missing = the image of disk { $disk } has { $number } snapshots of it
 said-copy-map = somebody keeps the change map { $name } of disk { $disk }
 said-copy-damaged = the image of disk { $disk } is damaged: { $why }
+said-copy-unread = it cannot be looked at: { $why }
 said-copy-tables = { $wrong } tables are wrong, { $unread } cannot be read
 said-copy-gone = it is no longer in the images of the disks
 said-copy-over = its time was over

@@ -239,6 +239,7 @@ said-copy-old-qemu = este QEMU es anterior a la versión 6.1
 said-copy-missing = la imagen del disco { $disk } tiene { $number } instantáneas del punto
 said-copy-map = otro conserva el mapa de cambios { $name } del disco { $disk }
 said-copy-damaged = la imagen del disco { $disk } está dañada: { $why }
+said-copy-unread = no se puede mirar: { $why }
 said-copy-tables = { $wrong } tablas son erróneas, { $unread } no se pueden leer
 said-copy-gone = ya no está en las imágenes de los discos
 said-copy-over = su plazo terminó

@@ -239,6 +239,7 @@ said-copy-old-qemu = ce QEMU est antérieur à la version 6.1
 said-copy-missing = l’image du disque { $disk } a { $number } instantanés du point
 said-copy-map = quelqu’un d’autre garde la carte des changements { $name } du disque { $disk }
 said-copy-damaged = l’image du disque { $disk } est endommagée : { $why }
+said-copy-unread = impossible de l’examiner : { $why }
 said-copy-tables = { $wrong } tables sont fausses, { $unread } sont illisibles
 said-copy-gone = il n’est plus dans les images des disques
 said-copy-over = son délai était écoulé

@@ -245,6 +245,11 @@ fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
             add("read-whole-because", view.say(reason));
         }
     }
+    if let Some(prepared) = &job.facts.prepared {
+        let tier = view.t(if prepared.from_copy { "tier-instant" } else { "tier-vault" });
+        let doubt = prepared.doubt.as_ref().map(|doubt| format!(". {}", view.say(doubt)));
+        add("tier", tier + &doubt.unwrap_or_default());
+    }
     if let Some(restore) = &job.facts.restore {
         add("bytes-written", view.bytes(restore.written_bytes));
     }

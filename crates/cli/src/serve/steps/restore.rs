@@ -4,11 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use coffre_control::ErrorCode;
 use coffre_control::job::StepFacts;
 use coffre_control::model::{
-    Job, JobKind, JobWarning, PointTier, PreparedFacts, RestoreFacts, RestoreTarget as Wish,
-    RestoredFile,
+    Job, JobKind, PointTier, PreparedFacts, RestoreFacts, RestoreTarget as Wish, RestoredFile,
 };
 use coffre_engine::{
     Class, DiskChoice, Failure, PublishFacts, RestoreContext, RestoreSpec, RestoreTarget, Retry,
@@ -29,13 +27,11 @@ const STAT_BLOCK_BYTES: u64 = 512;
 pub(super) fn prepare(service: &Service, job: &Job) -> Result<Outcome, Failure> {
     let source = if has_copy(service, job)? { Source::Local } else { Source::Vault };
     let facts = with_source(service, job, source, coffre_engine::prepare)?;
-    let warnings = facts.doubt.map(|doubt| JobWarning {
-        code: ErrorCode::UserErrorInstantRpNotFound,
-        message: format!("The restore takes the recovery point from the vault: {doubt}."),
-    });
-    let prepared = PreparedFacts { from_copy: facts.source == Source::Local };
-    let facts = StepFacts::Prepared(prepared);
-    Ok(Outcome { facts, warnings: warnings.into_iter().collect() })
+    let doubt = facts
+        .doubt
+        .map(|doubt| format!("The restore takes the recovery point from the vault: {doubt}."));
+    let prepared = PreparedFacts { from_copy: facts.source == Source::Local, doubt };
+    Ok(Outcome { facts: StepFacts::Prepared(prepared), warnings: Vec::new() })
 }
 
 pub(super) fn transfer(service: &Service, job: &Job, meter: &Meter) -> Result<Outcome, Failure> {
