@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use coffre_control::ErrorCode;
 use coffre_control::job::{Event, Next, StepFacts};
 use coffre_control::model::PreparedFacts;
 use coffre_control::port::tx;
@@ -139,7 +140,7 @@ async fn a_restore_without_its_snapshot_names_its_tier_and_why() {
     let job = world.get(&vault(&format!("/backupJobs/{name}"))).await.body;
     assert_eq!(job["properties"]["errorDetails"], Value::Null, "{job}");
     let bag = &job["properties"]["extendedInfo"]["propertyBag"];
-    let reason = format!("{doubt} (UserErrorInstantRpNotFound)");
+    let reason = format!("{doubt} ({})", ErrorCode::UserErrorInstantRpNotFound);
     assert_eq!(bag["Recovery point tier reason"], reason, "{job}");
     assert_eq!(bag["Recovery point tier"], "Vault-Standard", "{job}");
 }

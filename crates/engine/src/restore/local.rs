@@ -5,7 +5,7 @@
 //! are what the vault holds. After the roll-back samples of the disks are compared once more, before what was on them is
 //! given up.
 
-use coffre_fabric::Machine;
+use coffre_fabric::{FabricError, Machine};
 use uuid::Uuid;
 
 use super::place::{self, PlannedDisk, plan};
@@ -19,7 +19,7 @@ pub(super) fn is_wanted(cx: &RestoreContext<'_>) -> bool {
 }
 
 /// Why the copy cannot be used; `None` = it can. The machine is off. Whatever is wrong with the images is a doubt and no
-/// failure: they may be damaged, which is why somebody restores.
+/// failure: they may be damaged, which is why somebody restores. Only what did not answer in time is asked again.
 pub(super) fn doubt(
     cx: &RestoreContext<'_>,
     disks: &[PlannedDisk],
@@ -29,13 +29,16 @@ pub(super) fn doubt(
     match machine.doubt_roll_back(cx.spec.point, &keys(disks)) {
         Ok(None) => {}
         Ok(Some(reason)) => return Ok(Some(reason)),
+        Err(error @ FabricError::Timeout { .. }) => {
+            return Err(Failure::fabric("look at the snapshot of the disks", &error));
+        }
         Err(error) => return unreadable(error.to_string()),
     }
     match compare_all(cx, machine, disks, Some(cx.spec.point)) {
         Ok(_) => Ok(None),
         Err(Unequal::Differs(failure)) => Ok(Some(failure.message)),
         Err(Unequal::Disk(failure)) => unreadable(failure.message),
-        Err(Unequal::Vault(failure)) => Err(failure),
+        Err(Unequal::Later(failure)) => Err(failure),
     }
 }
 
@@ -75,14 +78,25 @@ enum Unequal {
     Differs(Failure),
     /// The disk, or its copy, cannot be read.
     Disk(Failure),
-    /// The vault cannot be read.
-    Vault(Failure),
+    /// The vault cannot be read, or the machine did not answer: that may pass.
+    Later(Failure),
+}
+
+impl Unequal {
+    fn of_disk(doing: &str, error: &FabricError) -> Self {
+        let failure = Failure::fabric(doing, error);
+        if matches!(error, FabricError::Timeout { .. }) {
+            Self::Later(failure)
+        } else {
+            Self::Disk(failure)
+        }
+    }
 }
 
 impl From<Unequal> for Failure {
     fn from(why: Unequal) -> Self {
         match why {
-            Unequal::Differs(failure) | Unequal::Disk(failure) | Unequal::Vault(failure) => failure,
+            Unequal::Differs(failure) | Unequal::Disk(failure) | Unequal::Later(failure) => failure,
         }
     }
 }
@@ -96,9 +110,8 @@ fn compare_all(
 ) -> Result<(), Unequal> {
     for disk in disks {
         let doing = format!("read disk {}", disk.key);
-        let failed = |error| Failure::fabric(&doing, &error);
         let opened = machine.open_disk(&disk.key, at);
-        let mut held = opened.map_err(|error| Unequal::Disk(failed(error)))?;
+        let mut held = opened.map_err(|error| Unequal::of_disk(&doing, &error))?;
         if held.size_bytes() < disk.size_bytes {
             let message = format!("disk {} has only {} bytes", disk.key, held.size_bytes());
             let failure = Failure::new(Class::RestoredDataDiffers, Retry::Never, message);
@@ -107,17 +120,18 @@ fn compare_all(
         let reader = cx
             .vault
             .disk(cx.spec.point, &disk.key)
-            .map_err(|error| Unequal::Vault(Failure::vault("read the recovery point", &error)))?;
-        let mut is_readable = true;
+            .map_err(|error| Unequal::Later(Failure::vault("read the recovery point", &error)))?;
+        let mut unread = None;
         let compared = compare(disk.size_bytes, &reader, |offset, buffer| {
-            let read = held.read_at(offset, buffer);
-            is_readable = read.is_ok();
-            read.map_err(failed)
+            held.read_at(offset, buffer).map_err(|error| {
+                unread = Some(Unequal::of_disk(&doing, &error));
+                Failure::fabric(&doing, &error)
+            })
         });
-        compared.map_err(|failure| match failure.class {
-            Class::RestoredDataDiffers => Unequal::Differs(named(failure, &disk.key)),
-            _ if is_readable => Unequal::Vault(failure),
-            _ => Unequal::Disk(failure),
+        compared.map_err(|failure| match (failure.class, unread) {
+            (Class::RestoredDataDiffers, _) => Unequal::Differs(named(failure, &disk.key)),
+            (_, Some(unread)) => unread,
+            (_, None) => Unequal::Later(failure),
         })?;
     }
     Ok(())
