@@ -250,6 +250,7 @@ said-copy-vault = The restore takes the recovery point from the vault: { $why }.
 ## Why a job failed
 said-cancelled = the job was cancelled
 said-doing-snapshot = take the snapshot
+said-doing-look-snapshot = look at the snapshot of the disks
 said-doing-transfer = transfer data to the vault
 said-doing-validate = validate the recovery point
 said-doing-release = release the snapshot

@@ -249,6 +249,7 @@ said-copy-vault = La restauración toma el punto de recuperación del almacén: 
 ## Why a job failed
 said-cancelled = el trabajo se canceló
 said-doing-snapshot = tomar la instantánea
+said-doing-look-snapshot = mirar la instantánea de los discos
 said-doing-transfer = transferir datos al almacén
 said-doing-validate = validar el punto de recuperación
 said-doing-release = liberar la instantánea

@@ -249,6 +249,7 @@ said-copy-vault = La restauration prend le point de récupération dans le coffr
 ## Why a job failed
 said-cancelled = la tâche a été annulée
 said-doing-snapshot = prise de l’instantané
+said-doing-look-snapshot = examiner l’instantané des disques
 said-doing-transfer = transfert des données vers le coffre
 said-doing-validate = validation du point de récupération
 said-doing-release = libération de l’instantané
