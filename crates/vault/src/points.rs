@@ -232,6 +232,19 @@ impl Inner {
         Ok(())
     }
 
+    /// Makes sure that a committed point has its receipt. Before that its intent must stay: a collector that reads a listing
+    /// of the decisions that is behind the truth notices by the intent, or by the receipt (gc/census.rs).
+    pub(crate) fn leave_receipt(&self, point: Uuid) -> Result<(), VaultError> {
+        let Some(Decision::Committed(decision)) = self.decision(point)? else { return Ok(()) };
+        let key = receipt_key(point);
+        if self.bucket.size(&key)?.is_none() {
+            let receipt = ReceiptRecord { point, digest: decision.1 };
+            let sealed = self.seal_json(RecordKind::Receipt, &key, &receipt)?;
+            self.create_kept(&key, &sealed)?;
+        }
+        Ok(())
+    }
+
     /// Reads a receipt, `None` if there is none.
     pub(crate) fn receipt(&self, point: Uuid) -> Result<Option<ReceiptRecord>, VaultError> {
         self.get_json(RecordKind::Receipt, &receipt_key(point))

@@ -83,6 +83,7 @@ pub(crate) fn abandon(inner: &Inner, point: Uuid) -> Result<(), VaultError> {
     let key = decision_key(point);
     // Whoever was first has decided; both outcomes are final.
     inner.create_json(RecordKind::Decision, &key, &DecisionRecord::Aborted { point })?;
+    inner.leave_receipt(point)?;
     for (key, _) in &traces {
         inner.bucket.delete(key)?;
     }

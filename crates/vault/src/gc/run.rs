@@ -316,6 +316,7 @@ impl Run<'_> {
     fn remove_settled(&mut self, census: &Census) -> Result<(), VaultError> {
         for (key, found) in traces(self.inner)? {
             if census.decided.contains_key(&found.point) {
+                self.inner.leave_receipt(found.point)?;
                 self.inner.bucket.delete(&key)?;
                 self.report.intents_removed += 1;
             }

@@ -243,11 +243,14 @@ impl PointWriter {
         let digest = *blake3::hash(&decision).as_bytes();
         inner.remember_decision(point, &record, digest);
         // The point is committed. What follows is tidying; the next run or a cleaner does it otherwise.
+        // The intent may only go when the receipt is there: one of the two tells a collector whose listing of the decisions is
+        // behind the truth that it is.
         let receipt = receipt_key(point);
-        let _ = inner
-            .seal_json(RecordKind::Receipt, &receipt, &ReceiptRecord { point, digest })
-            .map(|sealed| inner.create_kept(&receipt, &sealed));
-        let _ = inner.bucket.delete(&pending_key);
+        let sealed =
+            inner.seal_json(RecordKind::Receipt, &receipt, &ReceiptRecord { point, digest });
+        if sealed.is_ok_and(|sealed| inner.create_kept(&receipt, &sealed).is_ok()) {
+            let _ = inner.bucket.delete(&pending_key);
+        }
         let _ = inner.bucket.delete(&active_key(point));
         Ok(inner.info(&record, metadata))
     }
