@@ -92,6 +92,7 @@ const SOON: &[Mutant] = &[
     Mutant::OwnPacksUnchecked,
     Mutant::ForeignDecisionAccepted,
     Mutant::IntentRemovedBeforeDecision,
+    Mutant::NoReceipt,
     Mutant::AbortMarkerRemoved,
     Mutant::IntentRemovedBeforeAbort,
     Mutant::DeletionUnlinks,

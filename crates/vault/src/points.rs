@@ -237,7 +237,7 @@ impl Inner {
     pub(crate) fn leave_receipt(&self, point: Uuid) -> Result<(), VaultError> {
         let Some(Decision::Committed(decision)) = self.decision(point)? else { return Ok(()) };
         let key = receipt_key(point);
-        if self.bucket.size(&key)?.is_none() {
+        if self.bucket.size(&key)?.is_none() && !mistake(Mutant::NoReceipt) {
             let receipt = ReceiptRecord { point, digest: decision.1 };
             let sealed = self.seal_json(RecordKind::Receipt, &key, &receipt)?;
             self.create_kept(&key, &sealed)?;

@@ -53,6 +53,8 @@ pub enum Mutant {
     ForeignDecisionAccepted,
     /// The writer removes its intent before the decision is there.
     IntentRemovedBeforeDecision,
+    /// The intent of a committed point goes, and no receipt takes its place.
+    NoReceipt,
     /// The janitor removes the abort marker when the intent is gone.
     AbortMarkerRemoved,
     /// The janitor removes the intent before the abort marker is there.
@@ -100,6 +102,7 @@ mod active {
             Self::BaseUnchecked,
             Self::ForeignDecisionAccepted,
             Self::IntentRemovedBeforeDecision,
+            Self::NoReceipt,
             Self::AbortMarkerRemoved,
             Self::IntentRemovedBeforeAbort,
             Self::DeletionUnlinks,
