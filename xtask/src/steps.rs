@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 /// The steps of one command, in the order they ran.
 pub(crate) struct Steps {
@@ -26,19 +26,29 @@ impl Steps {
         println!("==> {name}");
         let started = Instant::now();
         let result = step();
-        let seconds = started.elapsed();
+        self.ended(name, started.elapsed(), result)
+    }
+
+    /// Takes a step that ran aside into the table.
+    pub(crate) fn take(&mut self, aside: Aside) -> anyhow::Result<()> {
+        println!("==> {} (ran beside others)", aside.name);
+        println!("    $ {}", aside.words);
+        self.ended(aside.name, aside.seconds, aside.result)
+    }
+
+    fn ended<T>(
+        &mut self,
+        name: &str,
+        seconds: Duration,
+        result: anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         println!("    {name}: {:.1} s\n", seconds.as_secs_f64());
-        match result {
-            Ok(value) => {
-                self.done.push((name.to_owned(), seconds));
-                Ok(value)
-            }
-            Err(error) => {
-                self.done.push((format!("{name} (FAILED)"), seconds));
-                println!("{}", self.table());
-                Err(error.context(format!("step `{name}` failed")))
-            }
-        }
+        let failed = if result.is_ok() { "" } else { " (FAILED)" };
+        self.done.push((format!("{name}{failed}"), seconds));
+        result.map_err(|error| {
+            println!("{}", self.table());
+            error.context(format!("step `{name}` failed"))
+        })
     }
 
     /// Time since the first step began.
@@ -56,6 +66,33 @@ impl Steps {
             let _ = writeln!(text, "{name:width$}  {:>8.1} s", duration.as_secs_f64());
         }
         text
+    }
+}
+
+/// A step that ran beside others. What it said is kept until it ended, and shown only when it failed.
+pub(crate) struct Aside {
+    name: &'static str,
+    words: String,
+    seconds: Duration,
+    result: anyhow::Result<()>,
+}
+
+impl Aside {
+    /// Runs a command and waits for its end.
+    pub(crate) fn run(name: &'static str, mut command: Command) -> Aside {
+        let (started, words) = (Instant::now(), words(&command));
+        let output = command.stdin(Stdio::null()).output();
+        let result = match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said);
+                println!("{said}");
+                Err(anyhow!("`{words}` ended with {}; what it said is above", output.status))
+            }
+            Err(error) => Err(error).with_context(|| format!("start `{words}`")),
+        };
+        Aside { name, words, seconds: started.elapsed(), result }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold, cheapest first, and it stops at the first thing that does not.
+//! `cargo xtask test`: everything that must hold, what fails soonest first, and it stops at the first thing that does not.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::Flags;
 use crate::az;
 use crate::places::Places;
 use crate::setup;
-use crate::steps::{Steps, call, output};
+use crate::steps::{Aside, Steps, call, output};
 
 /// Tests in targets with this prefix run a whole journey on a real machine. They run last and one at a time.
 const JOURNEYS: &str = "e2e";
@@ -53,28 +53,25 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
         }
         call(&mut cargo)
     })?;
-    steps.run("documentation", || {
-        call(
-            places
-                .cargo(&["doc", "--workspace", "--no-deps", "--locked"])
-                .env("RUSTDOCFLAGS", "-D warnings"),
-        )
-    })?;
-    steps.run("examples in the documentation", || call(tests(places).arg("--doc")))?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
-    steps.run("lints", || {
-        call(places.cargo(&clippy).args(FEATURES).args(["--", "-D", "warnings"]))
-    })?;
-    if !journeys.is_empty() {
+    if journeys.is_empty() {
+        last_checks(places).into_iter().try_for_each(|check| steps.take(check))?;
+    } else {
         let az = steps.run("Azure command line", || az::find_or_install(places))?;
         let clients = steps.run("clients of the API", || az::clients(places))?;
-        steps.run("journeys", || {
-            let mut cargo = tests(places);
-            cargo.env("COFFRE_AZ", &az).env("COFFRE_CLIENTS", &clients);
-            for name in &journeys {
-                cargo.args(["--test", name]);
-            }
-            call(cargo.args(["--", "--test-threads=1"]))
+        // The journeys wait for machines half of the time: the compiler's last checks use what they leave.
+        std::thread::scope(|scope| {
+            let checks = scope.spawn(|| last_checks(places));
+            let journeyed = steps.run("journeys", || {
+                let mut cargo = tests(places);
+                cargo.env("COFFRE_AZ", &az).env("COFFRE_CLIENTS", &clients);
+                for name in &journeys {
+                    cargo.args(["--test", name]);
+                }
+                call(cargo.args(["--", "--test-threads=1"]))
+            });
+            let checks = checks.join().expect("the checks do not panic");
+            checks.into_iter().try_for_each(|check| steps.take(check))?;
+            journeyed
         })?;
     }
     steps.run("clean tree", || {
@@ -89,6 +86,24 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     }
     println!("test: ok");
     Ok(())
+}
+
+/// The documentation, its examples and the lints.
+fn last_checks(places: &Places) -> Vec<Aside> {
+    let mut documentation = places.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    let mut examples = tests(places);
+    examples.arg("--doc");
+    let mut lints = places.cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
+    lints.args(FEATURES).args(["--", "-D", "warnings"]);
+    [
+        ("documentation", documentation),
+        ("examples in the documentation", examples),
+        ("lints", lints),
+    ]
+    .into_iter()
+    .map(|(name, command)| Aside::run(name, command))
+    .collect()
 }
 
 fn tests(places: &Places) -> Command {
