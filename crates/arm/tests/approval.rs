@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 mod world;
 
-use world::{Answer, SUBSCRIPTION, World, item, sub, vault, vm_id};
+use world::journey::{backed_up, world_with_vault};
+use world::{Answer, SUBSCRIPTION, World, item, sub, vault};
 
 const BOB: &str = "bbbbbbbb-0000-4000-8000-000000000011";
 const EVE: &str = "bbbbbbbb-0000-4000-8000-000000000012";
@@ -29,18 +30,8 @@ fn proxy(rest: &str) -> String {
 
 /// A vault with one backed-up item under a guard that bob holds. The owner runs the vault.
 async fn guarded() -> (World, String) {
-    let world = World::new();
-    world.call("PUT", &sub("/resourceGroups/rg1"), json!({ "location": "eastus" })).await;
-    world.call("PUT", &vault(""), json!({ "location": "eastus" })).await;
-    let properties = json!({
-        "protectedItemType": "Microsoft.Compute/virtualMachines",
-        "policyId": vault("/backupPolicies/DefaultPolicy"),
-        "sourceResourceId": vm_id("web-1"),
-    });
-    world.call("PUT", &item("web-1", ""), json!({ "properties": properties })).await;
-    let body = json!({ "properties": { "objectType": "IaasVMBackupRequest" } });
-    world.call("POST", &item("web-1", "/backup"), body).await;
-    world.work();
+    let world = world_with_vault().await;
+    backed_up(&world, "web-1").await;
     world.advance(Duration::from_secs(60));
     for (id, name, role) in [(BOB, "bob", Role::BackupMuaAdmin), (EVE, "eve", Role::BackupMuaAdmin)]
     {

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use coffre_control::model::{Deployment, PrincipalKind};
 use coffre_control::port::tx;
 use coffre_control::usecase::put_deployment;
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 mod world;
 
-use world::journey::{backed_up, world_with_vault};
+use world::journey::{backed_up, send_template, world_with_vault};
 use world::{Answer, READER, World, sub, vault};
 
 /// The template of the quickstart that puts existing machines under a new policy in a new vault.
@@ -25,32 +24,11 @@ fn deployment(name: &str, rest: &str) -> String {
     sub(&format!("/resourcegroups/rg1/providers/Microsoft.Resources/deployments/{name}{rest}"))
 }
 
-/// Sends a template the way the commands do: the file spliced in as it is.
-async fn send(
-    world: &World,
-    method: &str,
-    path: &str,
-    parameters: Value,
-    template: &str,
-) -> Answer {
-    let body = format!(
-        "{{\"properties\": {{\"mode\": \"Incremental\", \"parameters\": {parameters}, template:{template}}}}}"
-    );
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("{path}?api-version=2025-04-01"))
-        .header("authorization", format!("Bearer {}", world.token))
-        .header("content-type", "application/json")
-        .body(Body::from(body))
-        .unwrap();
-    world.send(request).await
-}
-
 /// Sends a template and waits for the end: the status and the headers of the first answer, the body
 /// of the last.
 async fn deploy(world: &World, name: &str, parameters: Value, template: &str) -> Answer {
     let path = deployment(name, "");
-    let mut answer = send(world, "PUT", &path, parameters, template).await;
+    let mut answer = send_template(world, "PUT", &path, &parameters, template).await;
     while answer.body["properties"]["provisioningState"] == "Running" {
         tokio::time::sleep(Duration::from_millis(2)).await;
         answer.body = world.get(&path).await.body;
@@ -70,7 +48,7 @@ fn quickstart() -> Value {
 async fn the_quickstart_protects_two_machines() {
     let world = world_with_vault().await;
     let path = deployment("qs", "/validate");
-    let checked = send(&world, "POST", &path, quickstart(), BACKUP_VMS).await;
+    let checked = send_template(&world, "POST", &path, &quickstart(), BACKUP_VMS).await;
     assert_eq!(checked.status, StatusCode::OK, "{}", checked.body);
     assert_eq!(checked.body["properties"]["validatedResources"].as_array().unwrap().len(), 4);
     assert_eq!(world.get(&deployment("qs", "")).await.code(), "DeploymentNotFound");
@@ -345,7 +323,8 @@ async fn a_deployment_that_the_end_of_the_service_interrupted_has_failed_and_can
 async fn a_running_deployment_is_not_repeated_and_can_be_cancelled() {
     let world = world_with_vault().await;
     leave_running(&world, world.state.deployments.runner());
-    let again = send(&world, "PUT", &deployment("qs", ""), quickstart(), BACKUP_VMS).await;
+    let again =
+        send_template(&world, "PUT", &deployment("qs", ""), &quickstart(), BACKUP_VMS).await;
     assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "DeploymentActive"));
     let gone = world.call("DELETE", &deployment("qs", ""), Value::Null).await;
     assert_eq!((gone.status, gone.code()), (StatusCode::CONFLICT, "DeploymentActive"));
@@ -363,7 +342,7 @@ async fn a_cancelled_deployment_keeps_what_it_made_and_makes_no_more() {
     };
     let many: Vec<Value> = (0..60).map(|at| resource(&format!("many-{at}"))).collect();
     let template = json!({ "resources": many }).to_string();
-    let begun = send(&world, "PUT", &deployment("many", ""), json!({}), &template).await;
+    let begun = send_template(&world, "PUT", &deployment("many", ""), &json!({}), &template).await;
     assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
     assert_eq!(begun.body["properties"]["provisioningState"], "Running");
     let stopped = world.call("POST", &deployment("many", "/cancel"), Value::Null).await;

@@ -15,12 +15,11 @@ use uuid::Uuid;
 
 mod world;
 
+use world::journey::{back_up, world_with_vault};
 use world::{Answer, READER, World, item, sub, vault, vm_id};
 
 async fn world_with_item() -> World {
-    let world = World::new();
-    world.call("PUT", &sub("/resourceGroups/rg1"), json!({ "location": "eastus" })).await;
-    world.call("PUT", &vault(""), json!({ "location": "eastus" })).await;
+    let world = world_with_vault().await;
     let answer = protect(&world, "DefaultPolicy").await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     world
@@ -40,10 +39,7 @@ async fn protect(world: &World, policy: &str) -> Answer {
 }
 
 async fn backup(world: &World) {
-    let body = json!({ "properties": { "objectType": "IaasVMBackupRequest" } });
-    let answer = world.call("POST", &item("web-1", "/backup"), body).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-    world.work();
+    back_up(world, "web-1").await;
     world.advance(Duration::from_secs(60));
 }
 

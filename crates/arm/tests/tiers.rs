@@ -17,27 +17,19 @@ use uuid::Uuid;
 
 mod world;
 
-use world::{World, item, sub, vault, vm_id};
+use world::journey::{back_up, protect, world_with_vault};
+use world::{World, item, vault, vm_id};
 
-async fn backed_up() -> World {
-    let world = World::new();
-    world.call("PUT", &sub("/resourceGroups/rg1"), json!({ "location": "eastus" })).await;
-    world.call("PUT", &vault(""), json!({ "location": "eastus" })).await;
-    let properties = json!({
-        "protectedItemType": "Microsoft.Compute/virtualMachines",
-        "policyId": vault("/backupPolicies/DefaultPolicy"),
-        "sourceResourceId": vm_id("web-1"),
-    });
-    world.call("PUT", &item("web-1", ""), json!({ "properties": properties })).await;
-    back_up(&world).await;
+/// A machine that was backed up a minute ago.
+async fn with_a_point() -> World {
+    let world = world_with_vault().await;
+    protect(&world, "web-1").await;
+    one_more(&world).await;
     world
 }
 
-async fn back_up(world: &World) {
-    let body = json!({ "properties": { "objectType": "IaasVMBackupRequest" } });
-    let answer = world.call("POST", &item("web-1", "/backup"), body).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-    world.work();
+async fn one_more(world: &World) {
+    back_up(world, "web-1").await;
     world.advance(Duration::from_secs(60));
 }
 
@@ -66,7 +58,7 @@ fn forget(world: &World, copy: &LocalCopy) {
 /// B-031: the snapshot and the vault, then the vault alone.
 #[tokio::test]
 async fn a_point_is_in_the_snapshot_tier_for_the_days_of_the_policy() {
-    let world = backed_up().await;
+    let world = with_a_point().await;
     let [point] = points(&world).await.try_into().unwrap();
     let both = json!([
         { "type": "InstantRP", "status": "Valid" },
@@ -94,8 +86,8 @@ async fn a_point_is_in_the_snapshot_tier_for_the_days_of_the_policy() {
 /// What nobody can restore any more is due at once, and is on record until it is deleted in the images.
 #[tokio::test]
 async fn a_snapshot_goes_when_its_point_or_its_item_is_deleted() {
-    let world = backed_up().await;
-    back_up(&world).await;
+    let world = with_a_point().await;
+    one_more(&world).await;
     let old = points(&world).await.pop().unwrap();
     let path = item("web-1", &format!("/recoveryPoints/{}", old["name"].as_str().unwrap()));
     let answer = world.call("DELETE", &path, Value::Null).await;
@@ -113,7 +105,7 @@ async fn a_snapshot_goes_when_its_point_or_its_item_is_deleted() {
 /// B.7: a restore that finds no snapshot says so, and takes the vault.
 #[tokio::test]
 async fn a_restore_without_its_snapshot_names_its_tier_and_why() {
-    let world = backed_up().await;
+    let world = with_a_point().await;
     let [point] = points(&world).await.try_into().unwrap();
     let name = point["name"].as_str().unwrap();
     let body = json!({ "properties": {

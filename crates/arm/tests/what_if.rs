@@ -4,42 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 mod world;
 
-use world::journey::world_with_vault;
+use world::journey::{send_template, world_with_vault};
 use world::{Answer, READER, World, sub, vault};
 
 fn path(rest: &str) -> String {
     sub(&format!("/resourcegroups/rg1/providers/Microsoft.Resources/deployments/d{rest}"))
 }
 
-/// Sends a template the way the commands do: the file spliced in as it is.
-async fn send(
-    world: &World,
-    method: &str,
-    path: &str,
-    parameters: &Value,
-    template: &impl std::fmt::Display,
-) -> Answer {
-    let body = format!(
-        "{{\"properties\": {{\"mode\": \"Incremental\", \"parameters\": {parameters}, template:{template}}}}}"
-    );
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("{path}?api-version=2025-04-01"))
-        .header("authorization", format!("Bearer {}", world.token))
-        .header("content-type", "application/json")
-        .body(Body::from(body))
-        .unwrap();
-    world.send(request).await
-}
-
 async fn ask(world: &World, parameters: Value, template: impl std::fmt::Display) -> Answer {
-    send(world, "POST", &path("/whatIf"), &parameters, &template).await
+    send_template(world, "POST", &path("/whatIf"), &parameters, template).await
 }
 
 /// The changes by the last part of the id.
@@ -90,7 +68,7 @@ async fn the_quickstart_is_all_new_and_then_nothing_is() {
     let unchanged = world.get(&sub("/providers/Microsoft.RecoveryServices/vaults")).await.body;
     assert_eq!(unchanged["value"].as_array().unwrap().len(), 1, "a question makes nothing");
 
-    let mut made = send(&world, "PUT", &path(""), &parameters, &template).await.body;
+    let mut made = send_template(&world, "PUT", &path(""), &parameters, &template).await.body;
     while made["properties"]["provisioningState"] == "Running" {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         made = world.get(&path("")).await.body;

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use coffre_fabric::image::{self, ImageSpec};
+use coffre_fabric::image::{self, ImageSpec, QCOW2_MAGIC};
 use coffre_fabric::{ImageFormat, Machine};
 use coffre_vault::{DiskReader, Vault, VaultError};
 use uuid::Uuid;
@@ -272,7 +272,7 @@ fn check_header(disk: &PlannedDisk) -> Result<u64, Failure> {
     let mut header = [0; 32];
     File::open(&disk.staged).and_then(|file| file.read_exact_at(&mut header, 0)).map_err(failed)?;
     let size = u64::from_be_bytes(header[24..].try_into().expect("eight bytes are left"));
-    if &header[..4] != b"QFI\xfb" || size < disk.size_bytes {
+    if header[..4] != QCOW2_MAGIC || size < disk.size_bytes {
         return Err(differs(disk, "its header is not that of the image that was written"));
     }
     Ok(header.len() as u64)

@@ -8,6 +8,9 @@ mod part;
 mod qcow2;
 mod raw;
 
+/// What a qcow2 file begins with (QEMU's docs/interop/qcow2.txt).
+pub const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
+
 /// What an image shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSpec {

@@ -1,6 +1,7 @@
 //! The steps of a journey that more than one test takes, as the commands send them.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, World, item, sub, vault, vm_id};
@@ -67,13 +68,39 @@ pub async fn job_of(world: &World, answer: &Answer) -> Value {
     world.get(&vault(&format!("/backupJobs/{job}"))).await.body
 }
 
-/// Protects a machine and backs it up; returns the name of the point.
-pub async fn backed_up(world: &World, vm: &str) -> String {
-    protect(world, vm).await;
+/// Sends a template the way the commands do: the file spliced in as it is.
+pub async fn send_template(
+    world: &World,
+    method: &str,
+    path: &str,
+    parameters: &Value,
+    template: impl std::fmt::Display,
+) -> Answer {
+    let body = format!(
+        "{{\"properties\": {{\"mode\": \"Incremental\", \"parameters\": {parameters}, template:{template}}}}}"
+    );
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{path}?api-version=2025-04-01"))
+        .header("authorization", format!("Bearer {}", world.token))
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    world.send(request).await
+}
+
+/// Backs a protected machine up now.
+pub async fn back_up(world: &World, vm: &str) {
     let body = json!({ "properties": { "objectType": "IaasVMBackupRequest" } });
     let answer = world.call("POST", &item(vm, "/backup"), body).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
     world.work();
+}
+
+/// Protects a machine and backs it up; returns the name of the point.
+pub async fn backed_up(world: &World, vm: &str) -> String {
+    protect(world, vm).await;
+    back_up(world, vm).await;
     let body = world.get(&item(vm, "/recoveryPoints")).await.body;
     body["value"][0]["name"].as_str().unwrap().to_owned()
 }

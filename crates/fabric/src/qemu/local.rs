@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::live::free_bytes;
 use super::machine::QemuMachine;
 use super::names;
+use crate::image::QCOW2_MAGIC;
 use crate::local::{LocalCopies, LocalCopy, LocalWish};
 use crate::qmp::QmpClient;
 use crate::tool::{self, SnapshotChange};
@@ -152,7 +153,7 @@ pub(super) fn is_qcow2(image: &Path) -> Result<bool> {
     let mut magic = [0; 4];
     let read = File::open(image).and_then(|mut file| file.read_exact(&mut magic));
     match read {
-        Ok(()) => Ok(&magic == b"QFI\xfb"),
+        Ok(()) => Ok(magic == QCOW2_MAGIC),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
             Ok(false)
         }
