@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: what the store verbs cost, by the released binary, with the bars that they must keep.
+//! `cargo xtask bench`: what the store verbs and the service cost, by the released binary, with the bars that they must keep.
 
+mod az;
 mod cost;
 mod first_byte;
 mod tool;
@@ -19,7 +20,7 @@ fn example(package: &'static str, name: &'static str) -> [&'static str; 7] {
 /// Runs one benchmark; fails when a bar is not kept.
 pub(crate) fn run(places: &Places, arguments: &[String]) -> anyhow::Result<()> {
     let Some((what, rest)) = arguments.split_first() else {
-        bail!("which benchmark: cost, first-byte or lists?");
+        bail!("which benchmark: cost, first-byte, lists or az?");
     };
     if what == "lists" {
         // Each fails by itself when a bar is not kept.
@@ -44,6 +45,10 @@ pub(crate) fn run(places: &Places, arguments: &[String]) -> anyhow::Result<()> {
             places.target.join("release/coffre")
         }
     };
+    if what == "az" {
+        let program = crate::az::find_or_install(places)?;
+        return az::run(places, &coffre, &program);
+    }
     let bench = tool::Bench::new(coffre)?;
     match what.as_str() {
         "cost" => cost::run(&bench),

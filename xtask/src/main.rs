@@ -27,9 +27,10 @@ Usage: cargo xtask COMMAND
             --az           drive it with the Azure command line; installs that into target/az when it is missing
             --release      build with optimisation
             --no-setup     take the machine as it is
-  bench     what the store verbs cost, with the bars that they must keep: `cost` (the same change in
-            8 GiB and 1 TiB, memory with 64 TiB), `first-byte` (of a mounted point), or `lists` (a GET and a
-            list page of the API and of the portal in a large installation)
+  bench     what things cost, with the bars that they must keep: `cost` (the same change in
+            8 GiB and 1 TiB, memory with 64 TiB), `first-byte` (of a mounted point), `lists` (a GET and a
+            list page of the API and of the portal in a large installation), or `az` (the share of an
+            `az` command that is spent in the service)
             --coffre FILE  this binary instead of a new release build
             --image FILE   first-byte of this image instead of a made one
   fuzz      strange bytes for every parser, 120 seconds each; installs a nightly compiler and cargo-fuzz

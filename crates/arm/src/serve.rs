@@ -6,7 +6,7 @@
 //! pool, since they wait for the store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -54,24 +54,26 @@ pub fn router(state: ArmState) -> Router {
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let began = Instant::now();
     let ids = RequestIds::of(request.headers(), &*shared.state.ids);
     let head = request.method() == Method::HEAD;
     let span = tracing::info_span!("arm", request.id = %ids.request, method = %request.method(), path = request.uri().path());
     let limit = Duration::from_secs(REQUEST_SECS_MAX);
-    let outcome = async {
+    async {
         let outcome = tokio::time::timeout(limit, answer(&shared, request)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(too_slow()));
-        match &outcome {
-            Ok(reply) => tracing::debug!(status = reply.status().as_u16(), "answered"),
-            Err(error) => {
-                tracing::info!(status = error.status().as_u16(), code = error.code(), "refused");
-            }
+        let refused = outcome.as_ref().err().map(ArmError::code);
+        let response = dress(outcome.unwrap_or_else(ArmError::into_reply), &ids, head);
+        // From the head of the request to the last byte of the answer in memory.
+        let (status, took_us) = (response.status().as_u16(), began.elapsed().as_micros());
+        match refused {
+            None => tracing::debug!(status, took_us, "answered"),
+            Some(code) => tracing::info!(status, code, took_us, "refused"),
         }
-        outcome
+        response
     }
     .instrument(span)
-    .await;
-    dress(outcome.unwrap_or_else(ArmError::into_reply), &ids, head)
+    .await
 }
 
 fn too_slow() -> ArmError {
