@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use crate::scene::{Scene, facts_of, vm};
 
-/// How many jobs: `COFFRE_KILLED_JOBS`, or 40.
+/// How many jobs: `COFFRE_KILLED_JOBS`, or 2,000.
 fn job_count() -> u64 {
-    std::env::var("COFFRE_KILLED_JOBS").map_or(40, |text| text.parse().unwrap())
+    std::env::var("COFFRE_KILLED_JOBS").map_or(2_000, |text| text.parse().unwrap())
 }
 
 /// Set for the child: the folder of its database and its effects.
