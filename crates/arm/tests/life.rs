@@ -367,7 +367,16 @@ async fn a_policy_is_simulated_with_what_a_change_would_delete() {
     let answer = world.call("POST", &path, json!({ "days": 100 })).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let counts = answer.body["counts"].as_array().unwrap();
-    assert_eq!(counts.last().unwrap()["points"], json!(30));
+    let end = counts.last().unwrap();
+    assert_eq!(end["points"], json!(30));
+    // DefaultPolicy keeps snapshots for two days: each of its last two points has one.
+    assert_eq!((&end["snapshotAndVault"], &end["vaultOnly"]), (&json!(2), &json!(28)));
+    let snapshots = answer.body["snapshots"].as_array().unwrap();
+    assert_eq!(snapshots.len(), 2);
+    let days = answer.body["calendar"].as_array().unwrap();
+    let both = json!(["InstantRP", "HardenedRP"]);
+    assert!(snapshots.iter().chain(&days[28..]).all(|it| it["tiers"] == both));
+    assert!(days[..28].iter().all(|it| it["tiers"] == json!(["HardenedRP"])));
     assert_eq!(answer.body["nextRuns"].as_array().unwrap().len(), 10);
     assert_eq!(answer.body["calendar"].as_array().unwrap().len(), 30);
     let answer = world.call("POST", &path, json!({ "days": 0 })).await;

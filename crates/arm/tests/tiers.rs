@@ -9,6 +9,7 @@ use coffre_control::ErrorCode;
 use coffre_control::job::{Event, Next, StepFacts};
 use coffre_control::model::PreparedFacts;
 use coffre_control::port::tx;
+use coffre_control::retention::Rules;
 use coffre_control::usecase::{
     LocalCopy, begin_step, due_local_copies, forget_local_copy, lease_job, local_copies, report_job,
 };
@@ -55,6 +56,21 @@ fn forget(world: &World, copy: &LocalCopy) {
     tx(&*world.db, "forget", |tx| forget_local_copy(tx, copy, now, "its time was over")).unwrap();
 }
 
+/// Every copy is kept until the moment that a simulation of its policy says.
+fn as_foretold(world: &World) {
+    tx(&*world.db, "foretold", |tx| {
+        for copy in local_copies(tx)? {
+            let item = tx.item(copy.item)?.unwrap();
+            let policy = tx.policy(item.vault, item.policy.as_deref().unwrap())?.unwrap();
+            let point = tx.point(copy.point)?.unwrap();
+            let foretold = Rules::of(&policy).unwrap().snapshot_until(&point.entry());
+            assert_eq!(copy.until, foretold);
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// B-031: the snapshot and the vault, then the vault alone.
 #[tokio::test]
 async fn a_point_is_in_the_snapshot_tier_for_the_days_of_the_policy() {
@@ -68,6 +84,7 @@ async fn a_point_is_in_the_snapshot_tier_for_the_days_of_the_policy() {
     let until = point["properties"]["recoveryPointProperties"]["snapshotExpiryTime"].as_str();
     assert!(until.is_some(), "{point}");
     assert_eq!(due(&world), []);
+    as_foretold(&world);
     world.advance(Duration::from_secs(2 * 86_400 - 120));
     assert_eq!(due(&world), [], "the default policy keeps it for two days");
     world.advance(Duration::from_secs(120));

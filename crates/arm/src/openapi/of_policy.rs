@@ -122,12 +122,29 @@ fn simulation() -> Value {
         ("shortens", change()),
         ("keepsLonger", change()),
     ]);
+    let tiers = || list(one_of(&["InstantRP", "HardenedRP"]));
     object([
         ("nextRuns", list(object([("utc", time()), ("local", word()), ("offset", text())]))),
         ("end", time()),
-        // Beside these two, a number for each rule.
-        ("counts", list(open([("date", time()), ("points", whole())]))),
-        ("calendar", list(object([("date", word()), ("tag", word())]))),
+        // Beside these four, a number for each rule.
+        (
+            "counts",
+            list(open([
+                ("date", time()),
+                ("points", whole()),
+                ("snapshotAndVault", whole()),
+                ("vaultOnly", whole()),
+            ])),
+        ),
+        ("calendar", list(object([("date", word()), ("tag", word()), ("tiers", tiers())]))),
+        (
+            "snapshots",
+            list(object([
+                ("recoveryPointTime", time()),
+                ("snapshotUntil", time()),
+                ("tiers", tiers()),
+            ])),
+        ),
         ("changes", list(changes)),
     ])
 }

@@ -1,6 +1,6 @@
 //! A policy lived ahead, and what items cost.
 
-use coffre_control::model::Vault;
+use coffre_control::model::{PointTier, Vault};
 use coffre_control::retention::simulate::{Change, Count};
 use coffre_control::usecase::{InstanceCost, Simulation, SizeBasis};
 use jiff::Timestamp;
@@ -16,8 +16,19 @@ pub(crate) fn simulation(found: &Simulation, now: Timestamp) -> Value {
         .iter()
         .map(|run| json!({ "utc": time(run.time), "local": run.local, "offset": run.offset }));
     let counts = found.counts.iter().map(|(at, it)| count(*at, it));
-    let days = found.calendar.iter().map(|(day, tag)| {
-        json!({ "date": day.to_string(), "tag": tag.map_or("Newest", |tag| tag.name()) })
+    let days = found.calendar.iter().map(|(date, day)| {
+        json!({
+            "date": date.to_string(),
+            "tag": day.tag.map_or("Newest", |tag| tag.name()),
+            "tiers": tiers(day.snapshot),
+        })
+    });
+    let snapshots = found.snapshots.iter().map(|(made, until)| {
+        json!({
+            "recoveryPointTime": time(*made),
+            "snapshotUntil": time(*until),
+            "tiers": tiers(true),
+        })
     });
     let changes = found.changes.iter().map(|(name, changes)| {
         let of = |wanted: fn(&Change, Timestamp) -> bool| -> Vec<Value> {
@@ -35,12 +46,24 @@ pub(crate) fn simulation(found: &Simulation, now: Timestamp) -> Value {
         "end": time(found.end),
         "counts": counts.collect::<Vec<_>>(),
         "calendar": days.collect::<Vec<_>>(),
+        "snapshots": snapshots.collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
     })
 }
 
+/// Where a point is kept, in the words of its tier details.
+fn tiers(snapshot: bool) -> Vec<&'static str> {
+    let instant = snapshot.then(|| PointTier::Instant.azure());
+    instant.into_iter().chain([PointTier::Vault.azure()]).collect()
+}
+
 fn count(at: Timestamp, count: &Count) -> Value {
-    let mut body = json!({ "date": time(at), "points": count.points });
+    let mut body = json!({
+        "date": time(at),
+        "points": count.points,
+        "snapshotAndVault": count.snapshots,
+        "vaultOnly": count.points - count.snapshots,
+    });
     for (tag, points) in &count.by_tag {
         body[tag.name()] = json!(points);
     }

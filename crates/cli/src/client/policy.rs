@@ -25,7 +25,10 @@ pub(crate) enum PolicyVerb {
         #[arg(short = 'v', long)]
         vault: String,
     },
-    /// Shows what a policy would keep, and what a change of it would delete. Changes nothing.
+    /// Shows what a policy would keep and in which tier, and what a change of it would delete.
+    ///
+    /// A point is in the vault and, for the days of the operational tier, a snapshot beside the disks
+    /// of its VM too, where one can be taken. Changes nothing.
     Simulate {
         /// The vault.
         #[arg(short = 'v', long)]
@@ -60,11 +63,18 @@ const RUN_COLUMNS: &[Column] = &[("Next runs", "/local"), ("Offset", "/offset"),
 const COUNT_COLUMNS: &[Column] = &[
     ("Kept at", "/date"),
     ("Points", "/points"),
+    ("Snapshot and vault", "/snapshotAndVault"),
+    ("Vault", "/vaultOnly"),
     ("Instant", "/Instant"),
     ("Daily", "/Daily"),
     ("Weekly", "/Weekly"),
     ("Monthly", "/Monthly"),
     ("Yearly", "/Yearly"),
+];
+const SNAPSHOT_COLUMNS: &[Column] = &[
+    ("Recovery point", "/recoveryPointTime"),
+    ("Tier", "/tier"),
+    ("Snapshot until", "/snapshotUntil"),
 ];
 const CHANGE_COLUMNS: &[Column] = &[
     ("Recovery point", "/recoveryPointTime"),
@@ -126,6 +136,12 @@ fn show(format: Format, found: &Value) -> anyhow::Result<()> {
     say::data("")?;
     say::list(format, &rows(&found["counts"]), COUNT_COLUMNS)?;
     say::data(&calendar(&rows(&found["calendar"])))?;
+    let mut snapshots = rows(&found["snapshots"]);
+    if !snapshots.is_empty() {
+        snapshots.iter_mut().for_each(|it| it["tier"] = tier(it).into());
+        say::data("\nIn the operational tier at the end:")?;
+        say::list(format, &snapshots, SNAPSHOT_COLUMNS)?;
+    }
     for item in rows(&found["changes"]) {
         let name = item["virtualMachine"].as_str().unwrap_or_default();
         for (kind, words) in [("deletes", "would lose"), ("shortens", "would keep less long")] {
@@ -139,19 +155,26 @@ fn show(format: Format, found: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where a point, or one of a day, is kept.
+fn tier(row: &Value) -> &'static str {
+    let mut tiers = row["tiers"].as_array().into_iter().flatten();
+    if tiers.any(|it| it == "InstantRP") { "snapshot and vault" } else { "vault" }
+}
+
 /// A picture of the months that have points: a letter for the strongest rule of each day.
 fn calendar(days: &[Value]) -> String {
     let mut months: BTreeMap<(i16, i8), BTreeMap<i8, char>> = BTreeMap::new();
     for day in days {
         let date = day["date"].as_str().and_then(|text| text.parse::<Date>().ok());
         let letter = day["tag"].as_str().and_then(|tag| tag.chars().next()).unwrap_or('?');
+        let letter = if tier(day) == "vault" { letter } else { letter.to_ascii_lowercase() };
         if let Some(date) = date {
             months.entry((date.year(), date.month())).or_default().insert(date.day(), letter);
         }
     }
     let mut text = String::from(
         "\nDays with a point at the end (I instant, D daily, W weekly, M monthly, Y yearly, \
-         N newest):",
+         N newest; small letters: a snapshot too):",
     );
     for ((year, month), kept) in months {
         let Ok(first) = Date::new(year, month, 1) else { continue };
@@ -169,11 +192,13 @@ mod tests {
     #[test]
     fn a_calendar_shows_a_letter_for_each_day_that_has_a_point() {
         let days = [
-            json!({ "date": "2026-02-01", "tag": "Monthly" }),
-            json!({ "date": "2026-02-27", "tag": "Daily" }),
+            json!({ "date": "2026-02-01", "tag": "Monthly", "tiers": ["HardenedRP"] }),
+            json!({ "date": "2026-02-26", "tag": "Daily", "tiers": ["HardenedRP"] }),
+            json!({ "date": "2026-02-27", "tag": "Daily", "tiers": ["InstantRP", "HardenedRP"] }),
+            // As a service of before says it.
             json!({ "date": "2026-02-28", "tag": "Newest" }),
         ];
         let text = calendar(&days);
-        assert!(text.ends_with("2026-02  M.........................DN"), "{text}");
+        assert!(text.ends_with("2026-02  M........................DdN"), "{text}");
     }
 }

@@ -24,7 +24,7 @@ pub struct Rules {
     pub timetable: Timetable,
     /// The ranges.
     pub retention: Retention,
-    /// Days that every scheduled point lives at least.
+    /// Days that every scheduled point lives at least, and that the snapshot of any point stays.
     pub instant_days: u16,
 }
 
@@ -36,6 +36,11 @@ impl Rules {
             retention: policy.retention.clone(),
             instant_days: policy.instant_days,
         })
+    }
+
+    /// Until when the snapshot of a point stays beside the disks, where one was taken.
+    pub fn snapshot_until(&self, point: &Entry) -> Timestamp {
+        days_after(point.kept_from, u32::from(self.instant_days))
     }
 }
 

@@ -23,12 +23,19 @@ pub struct Lived {
     pub verdict: Verdict,
     /// When it goes; none = never.
     pub gone: Option<Timestamp>,
+    /// Until when a snapshot beside the disks of its machine is kept, where one can be taken.
+    pub snapshot_until: Timestamp,
 }
 
 impl Lived {
     /// Whether it is there at a moment.
     pub fn is_there(&self, now: Timestamp) -> bool {
         self.entry.time <= now && self.gone.is_none_or(|gone| now < gone)
+    }
+
+    /// Whether it is there at a moment and has a snapshot beside the disks besides: it is in both tiers then.
+    pub fn has_snapshot(&self, now: Timestamp) -> bool {
+        self.is_there(now) && now < self.snapshot_until
     }
 
     /// The strongest tag that keeps it at a moment; none when only its being the newest does.
@@ -43,6 +50,8 @@ impl Lived {
 pub struct Count {
     /// All of them.
     pub points: usize,
+    /// Those that have a snapshot beside the disks besides, where one can be taken.
+    pub snapshots: usize,
     /// By the strongest tag of each.
     pub by_tag: BTreeMap<Tag, usize>,
 }
@@ -79,7 +88,8 @@ pub fn live(rules: &Rules, there: &[Entry], from: Timestamp, to: Timestamp) -> V
                 (Some(due), Some(next)) => Some(due.max(next)),
                 _ => None,
             };
-            Lived { entry, verdict, gone }
+            let snapshot_until = rules.snapshot_until(&entry);
+            Lived { entry, verdict, gone, snapshot_until }
         })
         .collect()
 }
@@ -89,6 +99,7 @@ pub fn count(life: &[Lived], now: Timestamp) -> Count {
     let mut count = Count::default();
     for point in life.iter().filter(|point| point.is_there(now)) {
         count.points += 1;
+        count.snapshots += usize::from(point.has_snapshot(now));
         if let Some(tag) = point.tag_at(now) {
             *count.by_tag.entry(tag).or_default() += 1;
         }
@@ -96,18 +107,26 @@ pub fn count(life: &[Lived], now: Timestamp) -> Count {
     count
 }
 
-/// The strongest tag of each day that has a point at a moment, by the day of its slot.
-pub fn calendar(rules: &Rules, life: &[Lived], now: Timestamp) -> BTreeMap<Date, Option<Tag>> {
-    let mut days = BTreeMap::new();
+/// A day that has a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Day {
+    /// The strongest tag of its points; none when only being the newest keeps one.
+    pub tag: Option<Tag>,
+    /// Whether one of its points has a snapshot beside the disks besides.
+    pub snapshot: bool,
+}
+
+/// Each day that has a point at a moment, by the day of its slot.
+pub fn calendar(rules: &Rules, life: &[Lived], now: Timestamp) -> BTreeMap<Date, Day> {
+    let mut days: BTreeMap<Date, Day> = BTreeMap::new();
     for point in life.iter().filter(|point| point.is_there(now)) {
         let of = match point.entry.origin {
             Origin::Slot(slot) => slot,
             Origin::NoSlot | Origin::OnDemand(_) => point.entry.time,
         };
-        let tag = point.tag_at(now);
-        days.entry(rules.timetable.day_of(of))
-            .and_modify(|strongest: &mut Option<Tag>| *strongest = (*strongest).max(tag))
-            .or_insert(tag);
+        let day = days.entry(rules.timetable.day_of(of)).or_default();
+        day.tag = day.tag.max(point.tag_at(now));
+        day.snapshot |= point.has_snapshot(now);
     }
     days
 }

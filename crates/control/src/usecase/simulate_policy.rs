@@ -15,8 +15,8 @@ use crate::error::{ErrorCode, Refusal};
 use crate::id::VaultId;
 use crate::model::RecoveryPoint;
 use crate::port::Tx;
-use crate::retention::simulate::{self, Change, Count};
-use crate::retention::{Rules, Tag};
+use crate::retention::Rules;
+use crate::retention::simulate::{self, Change, Count, Day};
 
 /// The longest time that is lived ahead, in days: 99 years.
 const DAYS_MAX: u32 = 99 * 366;
@@ -57,8 +57,11 @@ pub struct Simulation {
     pub end: Timestamp,
     /// What is there at the end of each month on the way, and at the end.
     pub counts: Vec<(Timestamp, Count)>,
-    /// The days that have a point at the end, with the strongest tag of each.
-    pub calendar: BTreeMap<Date, Option<Tag>>,
+    /// The days that have a point at the end.
+    pub calendar: BTreeMap<Date, Day>,
+    /// The points that have a snapshot beside the disks at the end, where one can be taken: when
+    /// each is made, and until when its snapshot stays.
+    pub snapshots: Vec<(Timestamp, Timestamp)>,
     /// What the proposal changes for the points that are there, by item.
     pub changes: Vec<(String, Vec<Change>)>,
 }
@@ -100,6 +103,11 @@ pub fn simulate_policy(
         end,
         counts: counts(&life, cx.now, end),
         calendar: simulate::calendar(&rules, &life, end),
+        snapshots: life
+            .iter()
+            .filter(|point| point.has_snapshot(end))
+            .map(|point| (point.entry.time, point.snapshot_until))
+            .collect(),
         changes,
     })
 }

@@ -1,7 +1,7 @@
 //! The retention engine against the oracle, and its own laws.
 
 use coffre_control::id::PointId;
-use coffre_control::retention::{Entry, Origin, Rules, Verdict, judge};
+use coffre_control::retention::{Entry, Origin, Rules, Verdict, judge, simulate};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ fn probe(dice: &mut Dice, points: &[Entry], verdicts: &[Verdict]) -> Timestamp {
 fn the_engine_agrees_with_brute_force_over_random_histories_and_policies() {
     let mut lived = 0_u64;
     let mut went = 0_u64;
-    for seed in 0..cases("COFFRE_RETENTION_CASES", 4_000) {
+    for seed in 0..cases("COFFRE_RETENTION_CASES", 100_000) {
         let mut dice = Dice::new(seed);
         let rules = rules(&mut dice);
         let points = history(&mut dice, &rules);
@@ -182,4 +182,36 @@ fn twelve_months_are_372_days_and_a_year_is_366() {
     let expected = [(Tag::Instant, 2), (Tag::Daily, 30), (Tag::Yearly, 366), (Tag::Monthly, 372)];
     assert_eq!(days, expected);
     assert_eq!(verdict.rule(), Tag::Monthly);
+}
+
+/// Whatever the schedule and the ranges: a simulated point is a snapshot too for the days of the tier, then in the vault
+/// alone, and never a snapshot alone.
+#[test]
+fn a_simulated_point_is_a_snapshot_for_the_days_of_the_operational_tier() {
+    let (mut both, mut alone) = (0, 0);
+    for seed in 0..cases("COFFRE_RETENTION_CASES", 300) {
+        let mut dice = Dice::new(seed ^ 0x715e);
+        let rules = rules(&mut dice);
+        let begin: Timestamp = "2026-01-15T00:00:00Z".parse().unwrap();
+        let begin = begin + SignedDuration::from_hours(dice.within(0, 24 * 365));
+        let end = begin + SignedDuration::from_hours(24 * 60);
+        let life = simulate::live(&rules, &[], begin, end);
+        let now = begin + SignedDuration::from_secs(dice.within(0, 60 * 86_400));
+        let since = now - SignedDuration::from_hours(24 * i64::from(rules.instant_days));
+        let young = |it: &&simulate::Lived| it.entry.time > since && it.entry.time <= now;
+        let count = simulate::count(&life, now);
+        assert_eq!(count.snapshots, life.iter().filter(young).count(), "seed {seed} at {now}");
+        assert!(count.snapshots <= count.points, "seed {seed} at {now}");
+        let days = simulate::calendar(&rules, &life, now);
+        let of_young = life.iter().filter(young).map(|it| rules.timetable.day_of(it.entry.time));
+        let of_young: std::collections::BTreeSet<_> = of_young.collect();
+        let marked = days.iter().filter(|(_, day)| day.snapshot).map(|(date, _)| *date);
+        assert!(marked.eq(of_young), "seed {seed} at {now}: {days:?}");
+        both += count.snapshots;
+        alone += count.points - count.snapshots;
+    }
+    assert!(
+        both > 100 && alone > 100,
+        "both were seen: {both} in both tiers, {alone} in the vault"
+    );
 }
