@@ -8,7 +8,7 @@ use coffre_control::Role;
 use coffre_control::id::{PrincipalId, SubscriptionId, TenantId};
 use coffre_control::model::{Principal, PrincipalKind, Region, StorageAccount, Subscription};
 use coffre_control::port::{self, Db};
-use coffre_control::usecase::{Seed, first_run, forget_factor, hash_secret};
+use coffre_control::usecase::{Seed, first_run, forget_factor, hash_random_secret, hash_secret};
 use uuid::Uuid;
 
 use super::config::Config;
@@ -64,9 +64,12 @@ pub(crate) fn seed(
 /// folder.
 pub(crate) fn renew_secret(db: &dyn Db, secret_file: Option<&Path>) -> anyhow::Result<()> {
     let secret = obtain_secret(secret_file)?;
-    let hashes = [hash(&secret)?, hash(&secret)?];
+    let hashes = [
+        (ADMINISTRATOR, secret.hash(PrincipalKind::User)?),
+        (ADMINISTRATOR_APP, secret.hash(PrincipalKind::ServicePrincipal)?),
+    ];
     port::tx(db, "renew secret", |tx| {
-        for (name, hash) in [ADMINISTRATOR, ADMINISTRATOR_APP].into_iter().zip(&hashes) {
+        for (name, hash) in &hashes {
             if let Some(mut principal) = tx.principal_named(name)? {
                 principal.secret_hash.clone_from(hash);
                 // Whoever lost the secret may have lost the device with the codes too.
@@ -79,33 +82,49 @@ pub(crate) fn renew_secret(db: &dyn Db, secret_file: Option<&Path>) -> anyhow::R
     .context("store the new secret")
 }
 
+/// The administrator's secret.
+struct Secret {
+    text: String,
+    /// It was made here, by chance: nobody chose it.
+    is_random: bool,
+}
+
+impl Secret {
+    fn hash(&self, kind: PrincipalKind) -> anyhow::Result<String> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|error| anyhow!("no random bytes: {error}"))?;
+        Ok(match kind {
+            PrincipalKind::ServicePrincipal if self.is_random => {
+                hash_random_secret(&self.text, &salt)
+            }
+            _ => hash_secret(&self.text, &salt),
+        })
+    }
+}
+
 /// A secret from the file, or a new one that is written to it or shown.
-fn obtain_secret(file: Option<&Path>) -> anyhow::Result<String> {
+fn obtain_secret(file: Option<&Path>) -> anyhow::Result<Secret> {
+    let made = || Ok::<_, anyhow::Error>(Secret { text: secrets::make()?, is_random: true });
     match file {
         None => {
-            let secret = secrets::make()?;
+            let secret = made()?;
             // Not on stderr: that is the log, and a log is kept.
             say::data(&format!(
-                "\n  The administrator's secret, shown only now:\n\n      {secret}\n"
+                "\n  The administrator's secret, shown only now:\n\n      {}\n",
+                secret.text
             ))
             .context("show the administrator's secret")?;
             Ok(secret)
         }
-        Some(path) if path.exists() => read_secret(path),
+        Some(path) if path.exists() => Ok(Secret { text: read_secret(path)?, is_random: false }),
         Some(path) => {
-            let secret = secrets::make()?;
-            write_secret(path, format!("{secret}\n").as_bytes()).with_context(|| {
+            let secret = made()?;
+            write_secret(path, format!("{}\n", secret.text).as_bytes()).with_context(|| {
                 format!("write the administrator's secret to {}", path.display())
             })?;
             Ok(secret)
         }
     }
-}
-
-fn hash(secret: &str) -> anyhow::Result<String> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| anyhow!("no random bytes: {error}"))?;
-    Ok(hash_secret(secret, &salt))
 }
 
 fn read_secret(path: &Path) -> anyhow::Result<String> {
@@ -123,7 +142,7 @@ fn new_seed(
     config: &Config,
     staging: &str,
     store_url: String,
-    secret: &str,
+    secret: &Secret,
 ) -> anyhow::Result<Seed> {
     let subscription = SubscriptionId(Uuid::new_v4());
     let principal = |name: &str, kind| -> anyhow::Result<Principal> {
@@ -131,7 +150,7 @@ fn new_seed(
             id: PrincipalId(Uuid::new_v4()),
             name: name.to_owned(),
             kind,
-            secret_hash: hash(secret)?,
+            secret_hash: secret.hash(kind)?,
             roles: vec![Role::Owner],
             etag: 0,
         })

@@ -24,7 +24,7 @@ pub struct NewPrincipal {
     pub kind: PrincipalKind,
     /// What they may do.
     pub roles: Vec<Role>,
-    /// Hash of the secret, from [`hash_secret`].
+    /// Hash of the secret, from [`hash_password`] or [`hash_random_secret`](super::hash_random_secret).
     pub secret_hash: String,
 }
 
@@ -120,19 +120,19 @@ pub fn set_roles(
     Ok(principal)
 }
 
-/// Gives somebody another secret; everybody may change their own.
+/// Gives somebody another secret; everybody may change their own. `hash` gives the hash of it for a person or a program.
 pub fn set_secret(
     tx: &mut dyn Tx,
     cx: &Cx<'_>,
     id: PrincipalId,
-    secret_hash: String,
+    hash: impl FnOnce(PrincipalKind) -> String,
 ) -> Result<Principal, Refusal> {
     if id != cx.caller.principal {
         cx.may(Action::WriteAccess)?;
     }
     refuse_for_holder(tx, cx, id)?;
     let mut principal = find(tx, id)?;
-    principal.secret_hash = secret_hash;
+    principal.secret_hash = hash(principal.kind);
     tx.put_principal(&mut principal)?;
     cx.record(tx, Action::WriteAccess, format!("{}: new secret", principal.name))?;
     Ok(principal)

@@ -1,7 +1,7 @@
 //! Signing in.
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
 use crate::authz::Caller;
 use crate::error::{ErrorCode, Refusal};
@@ -9,9 +9,14 @@ use crate::id::PrincipalId;
 use crate::model::{Principal, PrincipalKind};
 use crate::port::{Db, Tx, read};
 
-/// Something to compare with when the name is not known; nobody knows a secret for it.
+/// Something to compare with when the name is not known; nobody knows a password for it.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IG5vYm9keSE\
                       $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// The same for programs, whose secrets are random.
+const NO_PROGRAM: &str = "$argon2id$v=19$m=256,t=1,p=1$bm9ib2R5IG5vYm9keSE\
+                          $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Memory in KiB, and rounds, for what is random already: a fraction of a millisecond.
+const QUICK: (u32, u32) = (256, 1);
 
 /// What somebody signs in with.
 #[derive(Clone, Copy)]
@@ -65,15 +70,16 @@ impl std::fmt::Debug for Login<'_> {
     }
 }
 
-/// Checks who somebody is. Takes tens of milliseconds of CPU, on purpose, and the same whether
-/// the name is known or not; holds no transaction meanwhile.
+/// Checks who somebody is. For what a person chose it takes tens of milliseconds of CPU, on purpose, and the same whether
+/// the name is known or not; holds no transaction meanwhile. Of client ids, which are no secret, one with a chosen secret
+/// takes longer than an unknown one.
 pub fn authenticate(db: &dyn Db, login: Login<'_>) -> Result<Caller, Refusal> {
     let found = read(db, "authenticate", |tx| login.principal(tx))?;
-    let secret = match login {
-        Login::Secret { secret, .. } => secret,
-        Login::Password { password, .. } => password,
+    let (secret, nobody) = match login {
+        Login::Secret { secret, .. } => (secret, NO_PROGRAM),
+        Login::Password { password, .. } => (password, NOBODY),
     };
-    let hash = found.as_ref().map_or(NOBODY, |principal| principal.secret_hash.as_str());
+    let hash = found.as_ref().map_or(nobody, |principal| principal.secret_hash.as_str());
     let right = PasswordHash::new(hash)
         .map(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
         .unwrap_or(false);
@@ -96,11 +102,24 @@ pub fn caller_of(tx: &mut dyn Tx, id: PrincipalId) -> Result<Caller, Refusal> {
     })
 }
 
-/// Argon2id hash of a secret as a PHC string. `salt` is random and used once.
+/// Argon2id hash, as a PHC string, of a secret that somebody may have chosen. `salt` is random and used once.
 pub fn hash_secret(secret: &str, salt: &[u8; 16]) -> String {
-    let hash: argon2::password_hash::phc::PasswordHash = Argon2::default()
+    hash_with(&Argon2::default(), secret, salt)
+}
+
+/// The hash of a program's secret of at least 128 random bits. Nobody finds that by guessing, so that checking it need not
+/// be slow, and a program that signs in for each command does not wait. Not for a person, even with such a secret: their
+/// sign-in would tell by its time that the name is known. `salt` is random and used once.
+pub fn hash_random_secret(secret: &str, salt: &[u8; 16]) -> String {
+    let (memory, rounds) = QUICK;
+    let params = Params::new(memory, rounds, 1, None).expect("within the limits of Argon2");
+    hash_with(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params), secret, salt)
+}
+
+fn hash_with(argon2: &Argon2<'_>, secret: &str, salt: &[u8; 16]) -> String {
+    let hash: PasswordHash = argon2
         .hash_password_with_salt(secret.as_bytes(), salt)
-        .expect("default parameters and a salt of 16 bytes are valid");
+        .expect("valid parameters and a salt of 16 bytes");
     hash.to_string()
 }
 
@@ -120,12 +139,21 @@ mod tests {
     #[test]
     fn nobody_costs_as_much_as_somebody() {
         // A hash that does not parse would answer at once, and so tell which names are known.
-        let nobody = PasswordHash::new(NOBODY).unwrap();
-        let somebody = hash_secret("open sesame", b"0123456789abcdef");
-        let somebody = PasswordHash::new(&somebody).unwrap();
-        assert_eq!(nobody.params, somebody.params);
-        assert!(Argon2::default().verify_password(b"", &nobody).is_err());
-        assert!(Argon2::default().verify_password(b"open sesame", &somebody).is_ok());
+        let salt = b"0123456789abcdef";
+        let pairs = [
+            (NOBODY, hash_secret("open sesame", salt)),
+            (NO_PROGRAM, hash_random_secret("open sesame", salt)),
+        ];
+        for (nobody, somebody) in &pairs {
+            let nobody = PasswordHash::new(nobody).unwrap();
+            let somebody = PasswordHash::new(somebody).unwrap();
+            assert_eq!(nobody.params, somebody.params);
+            let right = |hash: &PasswordHash, secret: &str| {
+                Argon2::default().verify_password(secret.as_bytes(), hash).is_ok()
+            };
+            assert!(!right(&nobody, "") && !right(&somebody, "open sesamf"));
+            assert!(right(&somebody, "open sesame"));
+        }
     }
 
     #[test]

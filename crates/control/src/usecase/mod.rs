@@ -75,7 +75,7 @@ pub use access::{
 };
 pub use approval::{Decision, act, decide, list_approvals, unlock};
 pub use audit::{list_audit, verify_audit};
-pub use authenticate::{Login, authenticate, caller_of, hash_secret};
+pub use authenticate::{Login, authenticate, caller_of, hash_random_secret, hash_secret};
 pub use backup_now::backup_now;
 pub use certificate::{
     Certificate, add_certificate, certificates_of, read_certificate, remove_certificate,

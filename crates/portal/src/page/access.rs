@@ -8,8 +8,8 @@ use coffre_control::id::PrincipalId;
 use coffre_control::model::{Principal, PrincipalKind};
 use coffre_control::usecase::{
     Certificate, NewPrincipal, add_certificate, certificates_of, create_principal, factor_of,
-    hash_password, hash_secret, list_principals, read_certificate, remove_certificate,
-    remove_factor, set_roles, set_secret,
+    hash_password, hash_random_secret, hash_secret, list_principals, read_certificate,
+    remove_certificate, remove_factor, set_roles, set_secret,
 };
 use coffre_control::{Caller, ErrorCode, Refusal, Role};
 
@@ -78,7 +78,7 @@ pub(crate) async fn create(State(app): State<App>, view: View, Form(fields): Fie
         move || {
             let (name, secret) = asked;
             let (kind, secret_hash) = if is_program {
-                (PrincipalKind::ServicePrincipal, hash_secret(&secret, &salt()))
+                (PrincipalKind::ServicePrincipal, hash_random_secret(&secret, &salt()))
             } else {
                 (PrincipalKind::User, hash_password(&secret, &salt())?)
             };
@@ -120,8 +120,13 @@ pub(crate) async fn renew(State(app): State<App>, view: View, Path(id): Path<Str
     let done = app.blocking_change(
         "portal_renew_secret",
         view.caller(),
-        move || Ok(hash_secret(&secret, &salt())),
-        move |tx, cx, hash| set_secret(tx, cx, id, hash),
+        move || Ok((hash_secret(&secret, &salt()), hash_random_secret(&secret, &salt()))),
+        move |tx, cx, (of_person, of_program)| {
+            set_secret(tx, cx, id, |kind| match kind {
+                PrincipalKind::User => of_person,
+                PrincipalKind::ServicePrincipal => of_program,
+            })
+        },
     );
     match done.await {
         Ok(principal) => {
@@ -201,7 +206,7 @@ pub(crate) async fn change_password(
             }
             hash_password(&new, &salt())
         },
-        move |tx, cx, hash| set_secret(tx, cx, principal, hash),
+        move |tx, cx, hash| set_secret(tx, cx, principal, |_| hash),
     );
     let (status, wrong) = match done.await {
         Ok(_) => (StatusCode::OK, None),
