@@ -125,10 +125,12 @@ fn commands() -> Vec<(&'static str, Vec<String>)> {
         here("backup item list", &of_vms),
         here("backup recoverypoint list", &[&item[..], &of_vms].concat()),
         here("backup job list", &[]),
-        verb("vm list", &["-g", MACHINES]),
+        verb("vm list", &[]),
+        verb("vm list -g", &[MACHINES]),
         verb("vm show", &["-g", MACHINES, "-n", MACHINE]),
         verb("vm extension list", &["-g", MACHINES, "--vm-name", MACHINE]),
-        verb("resource list", &["-g", MACHINES]),
+        verb("resource list", &[]),
+        verb("resource list -g", &[MACHINES]),
     ]
 }
 
