@@ -81,10 +81,14 @@ pub fn bytes(lang: Lang, value: u64) -> String {
     format!("{}{NARROW_NO_BREAK_SPACE}{}", decimal(lang, scaled), units[unit])
 }
 
-/// A length of time in seconds in its two largest units: `1 h 4 min`, `3 min 12 s`, `0.4 s`.
+/// A length of time in seconds in its two largest units: `1 h 4 min`, `3 min 12 s`, `0.4 s`; what
+/// took less than a tenth of a second in milliseconds.
 pub fn seconds(lang: Lang, value: f64) -> String {
     let value = value.max(0.0);
     let space = NARROW_NO_BREAK_SPACE;
+    if value > 0.0 && value < 0.1 {
+        return millis(lang, (value * 1000.0).ceil() as u64);
+    }
     if value < 9.95 {
         return format!("{}{space}s", decimal(lang, value));
     }
@@ -207,6 +211,9 @@ mod tests {
     fn lengths_of_time() {
         for (value, text) in [
             (-1.0, "0 s"),
+            (0.0, "0 s"),
+            (0.0004, "1 ms"),
+            (0.042, "42 ms"),
             (0.42, "0.4 s"),
             (9.97, "10 s"),
             (59.6, "1 min"),

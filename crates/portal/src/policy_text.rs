@@ -1,13 +1,20 @@
-//! A policy as sentences: when backups run, and how long their points are kept.
+//! A policy as sentences: when backups run, and how long their points are kept; and where its page is.
 
+use coffre_control::id::VaultId;
 use coffre_control::model::{
     DayOfMonth, DaysFormat, Month, Policy, Schedule, SnapshotConsistency, WeekOfMonth, Weekday,
 };
 use jiff::civil::Time;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::i18n::Value;
 use crate::view::View;
 use crate::words;
+
+/// Where a policy is looked at and changed.
+pub(crate) fn address(vault: VaultId, name: &str) -> String {
+    format!("/portal/vaults/{vault}/policies/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
 
 /// When backups run.
 pub(crate) fn schedule(view: &View, policy: &Policy) -> String {

@@ -76,16 +76,13 @@ static DONE: LazyLock<Vec<Sentence>> = LazyLock::new(|| all("done-"));
 
 /// A refusal, a reason or a cause.
 pub(crate) fn say(lang: Lang, text: &str) -> String {
-    translated(lang, &SAID, text).unwrap_or_else(|| text.to_owned())
+    let other = (lang != Lang::En).then(|| translate(lang, &SAID, text, DEPTH_MAX)).flatten();
+    other.unwrap_or_else(|| text.to_owned())
 }
 
-/// What something was done to, as the activity log keeps it.
+/// What something was done to, as the activity log keeps it; in English its times are written anew.
 pub(crate) fn target(lang: Lang, text: &str) -> String {
-    translated(lang, &DONE, text).unwrap_or_else(|| text.to_owned())
-}
-
-fn translated(lang: Lang, sentences: &[Sentence], text: &str) -> Option<String> {
-    if lang == Lang::En { None } else { translate(lang, sentences, text, DEPTH_MAX) }
+    translate(lang, &DONE, text, DEPTH_MAX).unwrap_or_else(|| text.to_owned())
 }
 
 fn translate(lang: Lang, sentences: &[Sentence], text: &str, depth: u8) -> Option<String> {
@@ -190,13 +187,12 @@ mod tests {
             say(Lang::Fr, "disk a: the size changed from 1048576 to 2097152 bytes"),
             "disque a : la taille est passée de 1\u{202f}Mio à 2\u{202f}Mio"
         );
-        assert_eq!(
-            target(Lang::Fr, "web until 2026-12-22T23:59:59Z"),
-            format!(
-                "web jusqu’au {}",
-                format::moment(Lang::Fr, "2026-12-22T23:59:59Z".parse().unwrap())
-            )
-        );
+        for (lang, until) in [(Lang::En, "until"), (Lang::Es, "hasta el"), (Lang::Fr, "jusqu’au")]
+        {
+            let time = format::moment(lang, "2026-12-22T23:59:59Z".parse().unwrap());
+            let said = target(lang, "web until 2026-12-22T23:59:59Z");
+            assert_eq!(said, format!("web {until} {time}"));
+        }
     }
 
     #[test]
@@ -296,7 +292,7 @@ mod tests {
                 .map(|path| crates.join(path)),
         );
         let known = |text: &str| {
-            let whole = |all: &[Sentence]| translated(Lang::Fr, all, text).is_some();
+            let whole = |all: &[Sentence]| translate(Lang::Fr, all, text, DEPTH_MAX).is_some();
             whole(&SAID) || whole(&DONE)
         };
         let mut missing = Vec::new();
@@ -337,7 +333,7 @@ mod tests {
                         let (doing, _) = literal.split_once('"').unwrap();
                         let text = format!("{}{end}: cause", filled(doing));
                         found += 1;
-                        let said = translated(Lang::Fr, &SAID, &text);
+                        let said = translate(Lang::Fr, &SAID, &text, DEPTH_MAX);
                         if said.is_none_or(|said| !said.ends_with(": cause")) {
                             missing.push(format!("{}: {doing}", path.display()));
                         }

@@ -1,13 +1,13 @@
 //! The words and tones of states: one exhaustive match for each, so that a new state cannot be
 //! shown without a word.
 
-use coffre_control::Action;
 use coffre_control::model::{
     AgentState, BackupHealth, BackupOutcome, Consistency, Critical, DiskFormat, ExtensionState,
     Immutability, ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState,
     ProtectedItem, RecoveryPoint, Redundancy, RestoreTarget, SoftDeleteState, Step, StepStatus,
     WeekOfMonth, Weekday,
 };
+use coffre_control::{Action, Role};
 
 use crate::component::Tone;
 use crate::view::View;
@@ -44,6 +44,18 @@ pub(crate) fn health(health: &BackupHealth) -> (Tone, &'static str) {
         BackupHealth::Passed => (Tone::Good, "health-passed"),
         BackupHealth::ActionRequired(_) => (Tone::Bad, "health-action-required"),
         BackupHealth::ActionSuggested(_) => (Tone::Warn, "health-action-suggested"),
+    }
+}
+
+/// Key of a role's name.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "role-owner",
+        Role::Contributor => "role-contributor",
+        Role::BackupContributor => "role-backup-contributor",
+        Role::BackupMuaAdmin => "role-backup-mua-admin",
+        Role::BackupOperator => "role-backup-operator",
+        Role::Reader => "role-reader",
     }
 }
 

@@ -147,8 +147,14 @@ localTimes(document);
 const here = document.querySelector(".nav [aria-current]");
 if (here) {
   const line = here.closest(".nav");
-  line.scrollLeft = here.offsetLeft - (line.clientWidth - here.offsetWidth) / 2;
+  const show = () => { line.scrollLeft = here.offsetLeft - (line.clientWidth - here.offsetWidth) / 2; };
+  show();
+  window.addEventListener("resize", show);
 }
+
+// A form that came back begins at what is wrong with it.
+const wrong = document.querySelector("main [aria-invalid=true]");
+if (wrong) wrong.focus();
 
 // One open menu at a time, closed by Escape or a click elsewhere.
 document.addEventListener("keydown", (event) => {

@@ -265,6 +265,11 @@ export class Tab {
 
   // A picture of the page, whole or as the window shows it.
   async picture(file, { whole = false, format = "png" } = {}) {
+    // What is out of sight is loaded late: not in a picture of all.
+    if (whole) {
+      await this.run(`for (const it of document.images) it.loading = "eager"`);
+      await this.until(`[...document.images].every((it) => it.complete && it.naturalWidth > 0)`, "all pictures are there");
+    }
     const { data } = await this.call("Page.captureScreenshot", {
       format, captureBeyondViewport: whole, ...(format === "webp" ? { quality: 80 } : {}),
       ...(whole ? { clip: { ...(await this.#size()), x: 0, y: 0, scale: 1 } } : {}),

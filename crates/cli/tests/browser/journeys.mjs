@@ -103,9 +103,10 @@ class Person {
     await this.tab.look({ dark, width, height });
   }
 
-  async see_small(state) {
+  async see_small(state, prepare = () => {}) {
     const { width, height } = this.tab;
     await this.tab.look(PHONE);
+    await prepare();
     const overflow = await this.tab.run(`document.documentElement.scrollWidth - ${PHONE.width}`);
     must(overflow <= 0, `${state}: the page is ${overflow} px wider than a phone`);
     await this.see(state);
@@ -264,7 +265,9 @@ async function new_policy(person, vault) {
   await person.choose("input[name=frequency][value=weekly]");
   await person.choose("input[name=weekly]");
   await person.fill("#instant", "5");
-  await tab.until(`document.querySelector("#preview .calendar")`, "the forecast is there");
+  // What was there before the last change is a daily policy.
+  await tab.until(`document.querySelector("#preview path.chart-2") && !document.querySelector("#preview path.chart-1")`,
+    "the forecast of a weekly policy is there");
   await person.see("backup-policy-weekly");
   await person.see_small("backup-policy-small");
   await person.follow("form.sentence .actions .button.primary");
@@ -296,7 +299,10 @@ async function journey_2(person, name, machines) {
   await person.press(dots);
   await tab.until(`document.querySelector(".popmenu:popover-open")`, "the menu opens");
   await person.see("context-menu", "back-up-items-list-selected");
-  await person.see_small("context-menu-small");
+  await person.see_small("context-menu-small", async () => {
+    await tab.run(`document.querySelector(${JSON.stringify(dots)}).scrollIntoView({ block: "center" })`);
+    await tab.until(`document.querySelector(".popmenu:popover-open")?.checkVisibility()`, "the menu is still open");
+  });
   if (!(await tab.run(`!!document.querySelector(".popmenu:popover-open")`))) await person.press(dots);
   await person.follow(`.popmenu:popover-open a[href="${item}/backup"]`);
   await person.see_small("context-menu-small-backup-now");

@@ -73,6 +73,7 @@ filter-name = Name or resource group
 filter-all = All
 filter-protected = Protected
 filter-apply = Filter
+filter-period = Period
 filter-days = { $count ->
     [one] Last 24 hours
    *[other] Last { $count } days
@@ -86,7 +87,7 @@ nothing-found-text = No entry matches the filter.
 
 ## Overview
 tile-unprotected = { $count ->
-    [0] all protected
+    [0] every one is a backup item
     [one] 1 not protected
    *[other] { $count } not protected
 }
@@ -544,6 +545,12 @@ kind-person-text = Signs in with a name and a password.
 kind-program = Program
 kind-program-text = Signs in with a client id and a secret, for az and scripts. The secret is made here and shown once.
 roles = Roles
+role-owner = Owner
+role-contributor = Contributor
+role-backup-contributor = Backup Contributor
+role-backup-mua-admin = Backup MUA Admin
+role-backup-operator = Backup Operator
+role-reader = Reader
 you = (you)
 secret-renew = New secret
 secret-once = Write it down: the secret is shown only now
@@ -584,7 +591,7 @@ tile-points = { $count ->
    *[other] in { $count } recovery points
 }
 tile-alerts = Alerts
-tile-alerts-note = items whose last backup or pre-check needs a look
+tile-alerts-note = failed backups and failed pre-checks
 calendar-none = no backup
 
 ## First run, checks
@@ -597,8 +604,8 @@ welcome-store = Where backups go
 welcome-vm = The first machine to protect
 welcome-go = Create the vault and protect the machine
 welcome-later = Later
-welcome-all = All machines are protected
-welcome-all-text = Nothing is left to set up: every machine that the hypervisors have is protected.
+welcome-all = Every machine is set up
+welcome-all-text = Nothing is left to set up: every machine that the hypervisors have is a backup item already.
 preflight = Checks before protection
 check-away = The machine cannot be reached
 check-here = The hypervisor answers and has the machine

@@ -51,7 +51,7 @@ region = Región
 subscription = Suscripción
 state = Situación
 status = Estado
-time = Hora
+time = Fecha y hora
 size = Tamaño
 created = Fecha de creación
 duration = Duración
@@ -73,6 +73,7 @@ filter-name = Nombre o grupo de recursos
 filter-all = Todo
 filter-protected = Protegida
 filter-apply = Filtrar
+filter-period = Período
 filter-days = { $count ->
     [one] Últimas 24 horas
    *[other] Últimos { $count } días
@@ -86,7 +87,7 @@ nothing-found-text = Ninguna entrada coincide con el filtro.
 
 ## Overview
 tile-unprotected = { $count ->
-    [0] todas protegidas
+    [0] todas son elementos de copia
     [one] 1 sin proteger
    *[other] { $count } sin proteger
 }
@@ -109,15 +110,15 @@ jobs-in-progress = Trabajos en curso
 points-newest = Puntos de recuperación más recientes
 
 ## Virtual machines
-power = Alimentación
+power = Estado de energía
 power-running = En ejecución
 power-paused = En pausa
 power-stopped = Detenida
 power-unknown = Desconocida
 vm-missing = Desaparecida
 vm-unreachable = El hipervisor no responde
-vm-missing-text = El hipervisor { $hypervisor } no tiene esta máquina desde { $time }. Sus puntos de recuperación todavía se pueden restaurar.
-vm-unreachable-text = El hipervisor { $hypervisor } no responde desde { $time }. Aquí ve lo que se sabía entonces.
+vm-missing-text = El hipervisor { $hypervisor } no tiene esta máquina desde el { $time }. Sus puntos de recuperación todavía se pueden restaurar.
+vm-unreachable-text = El hipervisor { $hypervisor } no responde desde el { $time }. Aquí ve lo que se sabía entonces.
 agent = Agente invitado
 agent-ready = Listo
 agent-silent = Sin respuesta
@@ -133,7 +134,7 @@ extension-failed-text = No se puede usar la extensión VMSnapshot: { $reason }. 
 os = Sistema operativo
 cpus-memory = CPU / memoria
 hypervisor = Hipervisor
-last-seen = Vista por última vez
+last-seen = Último contacto
 backup = Copia de seguridad
 vm-not-protected = Sin proteger
 vm-back-up = Habilitar copia
@@ -201,7 +202,7 @@ policy-choose = Elegir directiva de copia de seguridad
 policy-daily = Todos los días a las { $time } ({ $zone })
 policy-weekly = Cada { $days } a las { $time } ({ $zone })
 policy-hourly = Cada { $interval } horas desde las { $time }, durante { $window } horas ({ $zone })
-policy-only-crash = El invitado nunca se congela: solo coherente frente a bloqueos
+policy-only-crash = El invitado nunca se congela: puntos solo coherentes frente a bloqueos
 retention-daily = { $count ->
     [one] Los puntos diarios se conservan 1 día
    *[other] Los puntos diarios se conservan { $count } días
@@ -272,16 +273,16 @@ item-stopped-text = { $count ->
     [one] No se realizan más copias de seguridad. Su punto de recuperación se conserva.
    *[other] No se realizan más copias de seguridad. Sus { $count } puntos de recuperación se conservan.
 }
-item-deleted = Eliminado
+item-deleted = Datos eliminados
 item-deleted-text = { $count ->
-    [one] Su punto de recuperación se quita después de { $time }. Hasta entonces se puede recuperar.
-   *[other] Sus { $count } puntos de recuperación se quitan después de { $time }. Hasta entonces se pueden recuperar.
+    [one] Su punto de recuperación se quita después del { $time }. Hasta entonces se puede recuperar.
+   *[other] Sus { $count } puntos de recuperación se quitan después del { $time }. Hasta entonces se pueden recuperar.
 }
 item-resume = Reanudar la protección
 item-change-policy = Cambiar directiva
 item-stop = Detener copia de seguridad
 item-delete = Eliminar datos de copia de seguridad
-item-undelete = Recuperar
+item-undelete = Anular eliminación
 item-running-job = Mostrar el trabajo en curso
 to-item = Mostrar elemento de copia de seguridad
 last-backup = Estado de la última copia
@@ -298,7 +299,7 @@ item-points-none-text = La primera copia de seguridad crea el primer punto de re
 certificate = Certificado
 certificate-until = válido hasta
 certificate-remove = Quitar
-certificate-add = Añadir un certificado
+certificate-add = Agregar un certificado
 certificate-pem = Certificado en PEM (clave RSA; la clave privada se queda en el programa)
 device-title = Iniciar sesión en otro dispositivo
 device-text = Un programa en otro dispositivo, como az login --use-device-code, muestra un código. Quien lo deja entrar le da todo lo que puede hacer { $name }. Escriba solo un código que haya pedido usted.
@@ -330,7 +331,7 @@ tier = Nivel
 tier-instant = Instantánea
 tier-vault = Almacén
 tier-archive = Archivo
-tier-instant-until = Instantánea (hasta { $time })
+tier-instant-until = Instantánea (hasta el { $time })
 tier-no-snapshot = sin instantánea: { $why }
 
 ## Back up now
@@ -404,7 +405,7 @@ operation-restore-new-vm = Restaurar como máquina nueva
 operation-configure-backup = Configurar copia de seguridad
 operation-disable-backup = Detener copia de seguridad
 operation-delete-backup-data = Eliminar datos de copia de seguridad
-operation-undelete = Recuperar
+operation-undelete = Anular eliminación
 operation-start-vm = Iniciar máquina virtual
 operation-stop-vm = Detener máquina virtual
 operation-refresh = Detectar máquinas virtuales
@@ -420,10 +421,10 @@ step-publish-restore = Colocar en su sitio
 step-delete-points = Eliminar puntos de recuperación
 step-not-started = Sin iniciar
 step-undone = Deshecho
-bytes-read = Leídos
-bytes-new = Nuevos para el almacén
-bytes-stored = Almacenados
-bytes-written = Escritos
+bytes-read = Datos leídos
+bytes-new = Datos nuevos para el almacén
+bytes-stored = Datos almacenados
+bytes-written = Datos escritos
 read-whole-because = Leído por completo porque
 
 ## Errors
@@ -461,16 +462,16 @@ s-in-zone = en la zona horaria
 s-clocks = Cuando cambia la hora
 clocks-wall = se mantiene la hora local
 clocks-fixed = rige todo el año el desfase estándar de la zona
-s-keep-daily = Conservar el punto de cada día
+s-keep-daily = Conservar el punto de cada día durante
 s-days = días
 s-short = permitir menos de 7 días
-s-keep-weekly = Conservar puntos semanales
+s-keep-weekly = Conservar puntos semanales durante
 s-weeks = semanas
-s-keep-monthly = Conservar puntos mensuales
+s-keep-monthly = Conservar puntos mensuales durante
 s-months = meses
-s-keep-yearly = Conservar puntos anuales
+s-keep-yearly = Conservar puntos anuales durante
 s-years = años
-s-instant = Restauración instantánea desde instantáneas
+s-instant = Restauración instantánea desde instantáneas durante
 weekdays = Días de la semana
 weeks = Semanas del mes
 months = Meses del año
@@ -543,7 +544,13 @@ kind-person = Usuario
 kind-person-text = Inicia sesión con un nombre y una contraseña.
 kind-program = Programa
 kind-program-text = Inicia sesión con un id. de cliente y un secreto, para az y scripts. El secreto se crea aquí y se muestra una vez.
-roles = Funciones
+roles = Roles asignados
+role-owner = Propietario
+role-contributor = Colaborador
+role-backup-contributor = Colaborador de copias de seguridad
+role-backup-mua-admin = Administrador de MUA de copias de seguridad
+role-backup-operator = Operador de copias de seguridad
+role-reader = Lector
 you = (usted)
 secret-renew = Secreto nuevo
 secret-once = Anótelo: el secreto solo se muestra ahora
@@ -584,7 +591,7 @@ tile-points = { $count ->
    *[other] en { $count } puntos de recuperación
 }
 tile-alerts = Alertas
-tile-alerts-note = elementos cuya última copia o comprobación necesita atención
+tile-alerts-note = copias con errores y comprobaciones previas no superadas
 calendar-none = sin copia
 
 ## First run, checks
@@ -597,8 +604,8 @@ welcome-store = Dónde van las copias
 welcome-vm = La primera máquina que proteger
 welcome-go = Crear el almacén y proteger la máquina
 welcome-later = Más tarde
-welcome-all = Todas las máquinas están protegidas
-welcome-all-text = No queda nada que configurar: todas las máquinas de los hipervisores están protegidas.
+welcome-all = Todas las máquinas están configuradas
+welcome-all-text = No queda nada que configurar: todas las máquinas de los hipervisores son ya elementos de copia de seguridad.
 preflight = Comprobaciones previas
 check-away = No se puede acceder a la máquina
 check-here = El hipervisor responde y tiene la máquina
@@ -669,7 +676,7 @@ guards = Protecciones de recursos
 guard = Protección de recursos
 guards-text = Una protección está delante de lo que quita seguridad a un almacén: tiene que aprobarlo uno de sus titulares que no lo haya pedido.
 guards-none = Todavía no hay ninguna protección de recursos
-guards-none-text = Cree una abajo y ponga después almacenes bajo ella. Debería tenerla alguien con el rol Backup MUA Admin, no quien lleva los almacenes.
+guards-none-text = Cree una abajo y ponga después almacenes bajo ella. Debería tenerla alguien con el rol Administrador de MUA de copias de seguridad, no quien lleva los almacenes.
 guard-holders = Titulares
 guard-holders-hint = Nombres de quienes aprueban, separados por comas. Nombre a dos o más: nadie aprueba lo que ha pedido. Vacío: solo usted.
 guard-left-out = Basta una persona

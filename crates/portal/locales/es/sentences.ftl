@@ -63,8 +63,8 @@ said-soft-delete-stays = La eliminación temporal del almacén '{ $name }' está
 said-vault-time = No se puede leer la hora guardada del almacén: { $why }.
 
 ## Machines
-said-vm-gone = La máquina virtual '{ $name }' ya no está: el hipervisor '{ $hypervisor }' no la tiene desde { $time }. Recupérela o restáurela desde un punto de recuperación.
-said-hypervisor-away = El hipervisor '{ $hypervisor }' de la máquina virtual '{ $name }' no responde desde { $time }. Vuelva a intentarlo cuando responda.
+said-vm-gone = La máquina virtual '{ $name }' ya no está: el hipervisor '{ $hypervisor }' no la tiene desde el { $time }. Recupérela o restáurela desde un punto de recuperación.
+said-hypervisor-away = El hipervisor '{ $hypervisor }' de la máquina virtual '{ $name }' no responde desde el { $time }. Vuelva a intentarlo cuando responda.
 said-vm-not-run = Coffre no ejecuta la máquina virtual '{ $name }'. Iníciela y deténgala en el hipervisor '{ $hypervisor }'.
 said-hypervisor-lost-vm = El hipervisor '{ $hypervisor }' ya no tiene '{ $name }'.
 said-bring-back = Recupere la máquina virtual, restáurela o detenga la protección.
@@ -77,11 +77,11 @@ said-other-subscription = La máquina virtual '{ $name }' está en otra suscripc
 said-earlier-vm = El almacén '{ $vault }' contiene puntos de recuperación de una máquina virtual anterior '{ $name }' del grupo de recursos '{ $group }'. Detenga antes la protección de ese elemento eliminando sus datos, o cambie el nombre de la máquina nueva.
 said-other-vault = La máquina virtual '{ $name }' está protegida por el almacén '{ $vault }' del grupo de recursos '{ $group }'. Un solo almacén protege una máquina virtual: use ese, o detenga allí la protección eliminando los datos.
 said-back-to-standard = Un elemento con una directiva mejorada ('{ $old }') no puede volver a una estándar ('{ $new }'). Elija una directiva mejorada.
-said-data-was-deleted = Los datos de copia de seguridad de '{ $name }' se eliminaron y se conservan hasta { $time }. Recupérelos antes.
+said-data-was-deleted = Los datos de copia de seguridad de '{ $name }' se eliminaron y se conservan hasta el { $time }. Recupérelos antes.
 said-no-lun = La máquina virtual '{ $name }' no tiene ningún disco de datos con el LUN { $lun }; tiene estos: { $list }.
 said-no-item = El almacén '{ $vault }' no protege ninguna máquina virtual '{ $name }' del grupo de recursos '{ $group }'.
 said-stopped = La protección de '{ $name }' está detenida. Reanúdela con una directiva y haga después la copia.
-said-until = El punto de recuperación no se puede conservar hasta { $time }: esa fecha { $why }. Elija una posterior a { $time-now } y no posterior a { $time-last }.
+said-until = El punto de recuperación no se puede conservar hasta el { $time }: esa fecha { $why }. Elija una posterior al { $time-now } y no posterior al { $time-last }.
 said-not-in-future = no está en el futuro
 said-century = está a más de 99 años
 said-no-date = '{ $text }' no es una fecha. Escríbala como año-mes-día, por ejemplo 2027-01-31.
@@ -318,7 +318,7 @@ said-row-gone = lo que necesita el trabajo ya no está ({ $what })
 
 ## The activity log
 done-enable = { $vm } en el almacén { $vault } con la directiva { $policy }
-done-until = { $vm } hasta { $time }
+done-until = { $vm } hasta el { $time }
 done-restore = { $vm } desde el punto { $point }
 done-vault = almacén { $vault } del grupo { $group }
 done-policy = directiva { $policy } del almacén { $vault }

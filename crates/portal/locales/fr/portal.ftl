@@ -51,7 +51,7 @@ region = Région
 subscription = Abonnement
 state = Situation
 status = État
-time = Heure
+time = Date et heure
 size = Taille
 created = Créé le
 duration = Durée
@@ -73,6 +73,7 @@ filter-name = Nom ou groupe de ressources
 filter-all = Tout
 filter-protected = Protégée
 filter-apply = Filtrer
+filter-period = Période
 filter-days = { $count ->
     [one] Dernières 24 heures
    *[other] { $count } derniers jours
@@ -86,7 +87,7 @@ nothing-found-text = Aucune entrée ne correspond au filtre.
 
 ## Overview
 tile-unprotected = { $count ->
-    [0] toutes protégées
+    [0] toutes sont des éléments de sauvegarde
     [one] 1 non protégée
    *[other] { $count } non protégées
 }
@@ -133,7 +134,7 @@ extension-failed-text = L’extension VMSnapshot ne peut pas être utilisée : {
 os = Système d’exploitation
 cpus-memory = Processeurs / mémoire
 hypervisor = Hyperviseur
-last-seen = Vue pour la dernière fois
+last-seen = Dernier contact
 backup = Sauvegarde
 vm-not-protected = Non protégée
 vm-back-up = Sauvegarder
@@ -201,7 +202,7 @@ policy-choose = Choisir une stratégie de sauvegarde
 policy-daily = Tous les jours à { $time } ({ $zone })
 policy-weekly = Chaque { $days } à { $time } ({ $zone })
 policy-hourly = Toutes les { $interval } heures à partir de { $time }, pendant { $window } heures ({ $zone })
-policy-only-crash = L’invité n’est jamais figé : seulement cohérente en cas d’incident
+policy-only-crash = L’invité n’est jamais figé : points seulement cohérents en cas d’incident
 retention-daily = { $count ->
     [one] Les points quotidiens sont conservés { $count } jour
    *[other] Les points quotidiens sont conservés { $count } jours
@@ -269,7 +270,7 @@ item-stopped-text = { $count ->
     [one] Plus aucune sauvegarde n’est effectuée. Son point de récupération est conservé.
    *[other] Plus aucune sauvegarde n’est effectuée. Ses { $count } points de récupération sont conservés.
 }
-item-deleted = Supprimé
+item-deleted = Données supprimées
 item-deleted-text = { $count ->
     [one] Son point de récupération est retiré après le { $time }. D’ici là, il est récupérable.
    *[other] Ses { $count } points de récupération sont retirés après le { $time }. D’ici là, ils sont récupérables.
@@ -417,10 +418,10 @@ step-publish-restore = Mettre en place
 step-delete-points = Supprimer les points de récupération
 step-not-started = Non démarrée
 step-undone = Défaite
-bytes-read = Lus
-bytes-new = Nouveaux pour le coffre
-bytes-stored = Stockés
-bytes-written = Écrits
+bytes-read = Données lues
+bytes-new = Données nouvelles pour le coffre
+bytes-stored = Données stockées
+bytes-written = Données écrites
 read-whole-because = Lu en entier parce que
 
 ## Errors
@@ -458,16 +459,16 @@ s-in-zone = dans le fuseau horaire
 s-clocks = Au changement d’heure
 clocks-wall = l’heure locale reste la même
 clocks-fixed = le décalage standard du fuseau vaut toute l’année
-s-keep-daily = Conserver le point de chaque jour
+s-keep-daily = Conserver le point de chaque jour pendant
 s-days = jours
 s-short = permettre moins de 7 jours
-s-keep-weekly = Conserver des points hebdomadaires
+s-keep-weekly = Conserver des points hebdomadaires pendant
 s-weeks = semaines
-s-keep-monthly = Conserver des points mensuels
+s-keep-monthly = Conserver des points mensuels pendant
 s-months = mois
-s-keep-yearly = Conserver des points annuels
+s-keep-yearly = Conserver des points annuels pendant
 s-years = ans
-s-instant = Restauration instantanée depuis les instantanés
+s-instant = Restauration instantanée depuis les instantanés pendant
 weekdays = Jours de la semaine
 weeks = Semaines du mois
 months = Mois de l’année
@@ -541,6 +542,12 @@ kind-person-text = Se connecte avec un nom et un mot de passe.
 kind-program = Programme
 kind-program-text = Se connecte avec un ID client et un secret, pour az et les scripts. Le secret est créé ici et montré une fois.
 roles = Rôles
+role-owner = Propriétaire
+role-contributor = Contributeur
+role-backup-contributor = Contributeur de sauvegarde
+role-backup-mua-admin = Administrateur MUA de sauvegarde
+role-backup-operator = Opérateur de sauvegarde
+role-reader = Lecteur
 you = (vous)
 secret-renew = Nouveau secret
 secret-once = Notez-le : le secret n’est montré que maintenant
@@ -581,7 +588,7 @@ tile-points = { $count ->
    *[other] dans { $count } points de récupération
 }
 tile-alerts = Alertes
-tile-alerts-note = éléments dont la dernière sauvegarde ou la prévérification demande un regard
+tile-alerts-note = sauvegardes en échec et vérifications préalables non réussies
 calendar-none = pas de sauvegarde
 
 ## First run, checks
@@ -594,8 +601,8 @@ welcome-store = Où vont les sauvegardes
 welcome-vm = La première machine à protéger
 welcome-go = Créer le coffre et protéger la machine
 welcome-later = Plus tard
-welcome-all = Toutes les machines sont protégées
-welcome-all-text = Il ne reste rien à configurer : toutes les machines des hyperviseurs sont protégées.
+welcome-all = Toutes les machines sont configurées
+welcome-all-text = Il ne reste rien à configurer : toutes les machines des hyperviseurs sont déjà des éléments de sauvegarde.
 preflight = Vérifications préalables
 check-away = La machine n’est pas joignable
 check-here = L’hyperviseur répond et a la machine
@@ -666,7 +673,7 @@ guards = Gardes de ressources
 guard = Garde de ressources
 guards-text = Une garde se tient devant ce qui retire de la protection à un coffre : l’un de ses détenteurs, qui ne l’a pas demandé, doit approuver.
 guards-none = Il n’y a pas encore de garde de ressources
-guards-none-text = Créez-en une ci-dessous, puis placez des coffres sous elle. Une personne ayant le rôle Backup MUA Admin devrait la détenir, et non celle qui gère les coffres.
+guards-none-text = Créez-en une ci-dessous, puis placez des coffres sous elle. Une personne ayant le rôle Administrateur MUA de sauvegarde devrait la détenir, et non celle qui gère les coffres.
 guard-holders = Détenteurs
 guard-holders-hint = Noms de ceux qui approuvent, séparés par des virgules. Nommez-en au moins deux : personne n’approuve ce qu’il a demandé. Vide : vous seul.
 guard-left-out = Une seule personne suffit

@@ -63,8 +63,8 @@ said-soft-delete-stays = La suppression réversible du coffre « { $name } » es
 said-vault-time = L’heure enregistrée du coffre est illisible : { $why }.
 
 ## Machines
-said-vm-gone = La machine virtuelle « { $name } » n’est plus là : l’hyperviseur « { $hypervisor } » ne l’a plus depuis { $time }. Faites-la revenir, ou restaurez-la depuis un point de récupération.
-said-hypervisor-away = L’hyperviseur « { $hypervisor } » de la machine virtuelle « { $name } » ne répond plus depuis { $time }. Réessayez quand il sera revenu.
+said-vm-gone = La machine virtuelle « { $name } » n’est plus là : l’hyperviseur « { $hypervisor } » ne l’a plus depuis le { $time }. Faites-la revenir, ou restaurez-la depuis un point de récupération.
+said-hypervisor-away = L’hyperviseur « { $hypervisor } » de la machine virtuelle « { $name } » ne répond plus depuis le { $time }. Réessayez quand il sera revenu.
 said-vm-not-run = Coffre ne fait pas tourner la machine virtuelle « { $name } ». Démarrez-la et arrêtez-la sur l’hyperviseur « { $hypervisor } ».
 said-hypervisor-lost-vm = L’hyperviseur « { $hypervisor } » n’a plus « { $name } ».
 said-bring-back = Faites revenir la machine virtuelle, restaurez-la, ou arrêtez la protection.

@@ -20,6 +20,7 @@ use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::session;
 use crate::view::TimeElement;
+use crate::words;
 
 /// Every role, the strongest first.
 const ROLES: &[Role] = Role::ALL;
@@ -247,7 +248,7 @@ async fn page(
         log(refusal);
         status_of(refusal)
     });
-    let role = |role: Role| (role, role.azure().to_owned());
+    let role = |role: Role| (role, view.t(words::role(role)));
     let row = |(it, certificates, has_codes): &(Principal, Vec<Certificate>, bool)| Row {
         id: it.id,
         name: it.name.clone(),

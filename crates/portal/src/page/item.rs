@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use coffre_control::ErrorCode;
 use coffre_control::id::ItemId;
 use coffre_control::model::{ItemState, Job, ProtectedItem, RecoveryPoint};
 use coffre_control::port::{JobFilter, PointSearch};
 use coffre_control::usecase::{ItemView, get_item_by_id, undelete_item};
+use coffre_control::{Action, ErrorCode};
 
 use crate::az::AzCommand;
 use crate::chart::{self, Chart};
@@ -70,6 +70,8 @@ struct Vault {
 
 struct Policy {
     name: String,
+    /// Where it is changed; none for who may not.
+    address: Option<String>,
     schedule: String,
     details: Vec<String>,
 }
@@ -126,6 +128,9 @@ fn page<'a>(
         health: status(view, words::health(&item.health)),
         policy: found.policy.as_ref().map(|policy| Policy {
             name: policy.name.clone(),
+            address: view
+                .may(Action::WritePolicy)
+                .then(|| policy_text::address(found.vault.id, &policy.name)),
             schedule: policy_text::schedule(view, policy),
             details: policy_text::details(view, policy),
         }),

@@ -25,6 +25,7 @@ use crate::policy::forecast::{Sizes, look_ahead};
 use crate::policy::form::{Frequency, PolicyForm};
 use crate::policy::preview::Preview;
 use crate::policy::wrong::Field;
+use crate::policy_text;
 use crate::words;
 
 /// The policy that a new one begins as.
@@ -324,9 +325,8 @@ fn page(
         (None, None) => StatusCode::OK,
     };
     let vault = &read.vault;
-    let encoded = |name: &str| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
     let address = match &read.old {
-        Some(old) => format!("/portal/vaults/{}/policies/{}", vault.id, encoded(&old.policy.name)),
+        Some(old) => policy_text::address(vault.id, &old.policy.name),
         None => format!("/portal/vaults/{}/policy-new", vault.id),
     };
     let frequency = |it: Frequency| match it {

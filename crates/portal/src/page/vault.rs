@@ -11,7 +11,6 @@ use coffre_control::port::{JobFilter, Need, Search, Stored, Tx};
 use coffre_control::usecase::vault::{delete_vault, get_vault_by_id, update_vault};
 use coffre_control::usecase::{PolicyView, VaultPatch, list_policies};
 use coffre_control::{Action, Cx, Refusal};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::az::AzCommand;
@@ -262,9 +261,8 @@ fn tiles(view: &View, id: VaultId, counts: &Counts) -> Vec<Tile> {
 }
 
 fn policy_row(view: &View, found: &PolicyView) -> PolicyRow {
-    let name = utf8_percent_encode(&found.policy.name, NON_ALPHANUMERIC);
     PolicyRow {
-        address: format!("/portal/vaults/{}/policies/{name}", found.policy.vault),
+        address: policy_text::address(found.policy.vault, &found.policy.name),
         name: found.policy.name.clone(),
         schedule: policy_text::schedule(view, &found.policy),
         details: policy_text::details(view, &found.policy),

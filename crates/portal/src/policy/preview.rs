@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use super::forecast::{Forecast, Run, Sizes, Then};
 use crate::format;
+use crate::i18n::Lang;
 use crate::view::{TimeElement, View};
 
 /// Side of a day's square and the distance between two, in units of the drawing.
@@ -85,8 +86,9 @@ fn run_row(view: &View, run: &Run) -> RunRow {
     let date = format::date(view.lang, run.local.date());
     let day = view.t(crate::words::weekday(coffre_control::model::Weekday::of(run.local.date())));
     let (hour, minute) = (run.local.hour(), run.local.minute());
+    let comma = if view.lang == Lang::Fr { "" } else { "," };
     RunRow {
-        local: format!("{day}, {date}, {hour:02}:{minute:02} (UTC{})", run.offset),
+        local: format!("{day}{comma} {date}, {hour:02}:{minute:02} (UTC{})", run.offset),
         utc: view.time(run.time),
     }
 }
