@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coffre_control::port::Search;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
 use super::query::Query;
@@ -88,13 +88,18 @@ impl<'a> Window<'a> {
         let mut rest = entries.into_iter();
         let shown: Vec<Value> = rest.by_ref().take(self.size).map(render).collect();
         let end = self.start + shown.len();
-        let mut body = json!({ "value": shown });
+        let mut body = list(shown);
         if rest.next().is_some() {
             let token = write_token(self.key, end, self.path, self.query);
             body["nextLink"] = json!(next_link(self.public_url, self.path, self.query, &token));
         }
         body
     }
+}
+
+/// The body of a list. `json!` would copy every entry.
+pub(crate) fn list(entries: Vec<Value>) -> Value {
+    Value::Object(Map::from_iter([("value".to_owned(), Value::Array(entries))]))
 }
 
 fn next_link(public_url: &str, path: &str, query: &Query, token: &str) -> String {

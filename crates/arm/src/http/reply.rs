@@ -1,7 +1,7 @@
 //! What a handler answers: a status, a JSON body or none, and headers.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Seconds a client is asked to wait between two polls. The client library's own default is 30 s.
 pub(crate) const RETRY_AFTER_SECS: &str = "1";
@@ -52,7 +52,7 @@ impl Reply {
 
     /// 200 with `{"value":[…]}`, a list that has only one page.
     pub(crate) fn list(values: Vec<Value>) -> Reply {
-        Reply::ok(json!({ "value": values }))
+        Reply::ok(super::page::list(values))
     }
 
     /// Asks the client to come back after [`RETRY_AFTER_SECS`].

@@ -45,7 +45,10 @@ pub(crate) fn put(object: &mut Value, name: &str, value: Option<Value>) {
 
 /// `{id,name,type,properties}`.
 pub(crate) fn resource(id: String, name: &str, kind: &str, properties: Value) -> Value {
-    json!({ "id": id, "name": name, "type": kind, "properties": properties })
+    let mut body = json!({ "id": id, "name": name, "type": kind });
+    // Moved in: `json!` would copy them.
+    put(&mut body, "properties", Some(properties));
+    body
 }
 
 #[cfg(test)]

@@ -15,14 +15,14 @@ pub(crate) fn vm(vm: &Vm, with_instance_view: bool) -> Value {
         "vmId": vm.id,
         "provisioningState": "Succeeded",
         "hardwareProfile": { "vmSize": size_name(vm.cpus, vm.memory_bytes) },
-        "storageProfile": {
-            "osDisk": os_disk(vm, os),
-            "dataDisks": data.collect::<Vec<_>>(),
-        },
+        "storageProfile": {},
         "osProfile": { "computerName": vm.name },
         "networkProfile": { "networkInterfaces": [] },
         "timeCreated": time(vm.created),
     });
+    let storage = &mut properties["storageProfile"];
+    put(storage, "osDisk", Some(os_disk(vm, os)));
+    put(storage, "dataDisks", Some(data.collect()));
     put(&mut properties, "instanceView", with_instance_view.then(|| instance_view(vm)));
     let mut body = resource(id, &vm.name, VM_TYPE, properties);
     put(&mut body, "location", Some(json!(vm.region)));
@@ -57,23 +57,27 @@ fn os_disk(vm: &Vm, disk: Option<&VmDisk>) -> Value {
         "deleteOption": "Detach",
     });
     if let Some(disk) = disk {
-        put(&mut body, "name", Some(json!(disk.name)));
-        put(&mut body, "managedDisk", Some(managed(vm, disk)));
-        put(&mut body, "diskSizeGB", Some(json!(gigabytes(disk.size_bytes))));
+        describe(&mut body, vm, disk);
     }
     body
 }
 
 fn data_disk(vm: &Vm, disk: &VmDisk, lun: u32) -> Value {
-    json!({
+    let mut body = json!({
         "lun": lun,
-        "name": disk.name,
         "createOption": "Attach",
         "caching": "None",
         "deleteOption": "Detach",
-        "managedDisk": managed(vm, disk),
-        "diskSizeGB": gigabytes(disk.size_bytes),
-    })
+    });
+    describe(&mut body, vm, disk);
+    body
+}
+
+/// What a disk is, however it is attached.
+fn describe(body: &mut Value, vm: &Vm, disk: &VmDisk) {
+    put(body, "name", Some(json!(disk.name)));
+    put(body, "managedDisk", Some(managed(vm, disk)));
+    put(body, "diskSizeGB", Some(json!(gigabytes(disk.size_bytes))));
 }
 
 fn managed(vm: &Vm, disk: &VmDisk) -> Value {
