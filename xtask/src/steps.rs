@@ -78,10 +78,10 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    /// Runs a command and waits for its end.
-    pub(crate) fn run(name: &'static str, mut command: Command) -> Aside {
-        let (started, words) = (Instant::now(), words(&command));
-        let output = command.stdin(Stdio::null()).output();
+    /// Runs a command behind all others, and waits for its end.
+    pub(crate) fn run(name: &'static str, command: &Command) -> Aside {
+        let (started, words) = (Instant::now(), words(command));
+        let output = behind_others(command).stdin(Stdio::null()).output();
         let result = match output {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
@@ -94,6 +94,22 @@ impl Aside {
         };
         Aside { name, words, seconds: started.elapsed(), result }
     }
+}
+
+/// The same command at a lower priority.
+fn behind_others(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "10"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        nice.current_dir(folder);
+    }
+    nice
 }
 
 /// Shows a command, runs it with our own output, and fails when it does.

@@ -14,6 +14,9 @@ use crate::steps::{Aside, Steps, call, output};
 /// Tests in targets with this prefix run a whole journey on a real machine. They run last and one at a time.
 const JOURNEYS: &str = "e2e";
 
+/// Simulations of the vault: minutes of processor time, and nothing to wait for.
+const SIMULATIONS: &str = "sim";
+
 /// What is built besides the default: the simulator of the vault.
 const FEATURES: [&str; 2] = ["--features", "coffre-testkit/simulator"];
 
@@ -48,19 +51,20 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     steps.run("tests", || {
         let mut cargo = tests(places);
         cargo.args(["--lib", "--bins"]);
-        for name in others.iter().filter(|name| !["tidy", "edges"].contains(&name.as_str())) {
+        let elsewhere = ["tidy", "edges", SIMULATIONS];
+        for name in others.iter().filter(|name| !elsewhere.contains(&name.as_str())) {
             cargo.args(["--test", name]);
         }
         call(&mut cargo)
     })?;
     if journeys.is_empty() {
-        last_checks(places).into_iter().try_for_each(|check| steps.take(check))?;
+        run_aside(places).into_iter().try_for_each(|check| steps.take(check))?;
     } else {
         let az = steps.run("Azure command line", || az::find_or_install(places))?;
         let clients = steps.run("clients of the API", || az::clients(places))?;
-        // The journeys wait for machines half of the time: the compiler's last checks use what they leave.
+        // The journeys wait for machines half of the time: what only computes takes what they leave.
         std::thread::scope(|scope| {
-            let checks = scope.spawn(|| last_checks(places));
+            let checks = scope.spawn(|| run_aside(places));
             let journeyed = steps.run("journeys", || {
                 let mut cargo = tests(places);
                 cargo.env("COFFRE_AZ", &az).env("COFFRE_CLIENTS", &clients);
@@ -88,21 +92,24 @@ pub(crate) fn run(places: &Places, flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The documentation, its examples and the lints.
-fn last_checks(places: &Places) -> Vec<Aside> {
+/// The documentation, its examples, the lints and the simulations.
+fn run_aside(places: &Places) -> Vec<Aside> {
     let mut documentation = places.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     let mut examples = tests(places);
     examples.arg("--doc");
     let mut lints = places.cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
     lints.args(FEATURES).args(["--", "-D", "warnings"]);
+    let mut simulations = tests(places);
+    simulations.args(["--test", SIMULATIONS]);
     [
         ("documentation", documentation),
         ("examples in the documentation", examples),
         ("lints", lints),
+        ("simulations", simulations),
     ]
     .into_iter()
-    .map(|(name, command)| Aside::run(name, command))
+    .map(|(name, command)| Aside::run(name, &command))
     .collect()
 }
 
