@@ -35,6 +35,22 @@ impl SealKey {
             .map_err(|_| VaultError::Crypto("seal"))
     }
 
+    /// Seals in place: `text` ends with `TAG_BYTES` of any content, where the tag comes.
+    pub(crate) fn seal_in_place(
+        &self,
+        counter: u64,
+        associated: &[u8],
+        text: &mut [u8],
+    ) -> Result<(), VaultError> {
+        let failed = VaultError::Crypto("seal");
+        let Some((body, tag)) = text.split_last_chunk_mut::<TAG_BYTES>() else {
+            return Err(failed);
+        };
+        let made = self.0.seal_in_place_separate_tag(nonce(counter), Aad::from(associated), body);
+        tag.copy_from_slice(made.map_err(|_| failed)?.as_ref());
+        Ok(())
+    }
+
     /// Opens `sealed` into `out`, which is `TAG_BYTES` shorter. False if it was not sealed so; `out` is then garbage.
     #[must_use]
     pub(crate) fn open(
@@ -138,5 +154,20 @@ mod tests {
             .unwrap();
         let hex: String = sealed.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, "b46bffd282be9439f0eec4981a8e5793d07c4925");
+    }
+
+    #[test]
+    fn sealed_in_place_is_sealed_the_same() {
+        let key = SealKey::new(&[7; 32]);
+        for length in [0, 1, 5, 4096] {
+            let text = vec![42; length];
+            let mut apart = vec![0; length + TAG_BYTES];
+            key.seal(9, b"meaning", &text, &mut apart).unwrap();
+            let mut in_place = text;
+            in_place.extend_from_slice(&[0xEE; TAG_BYTES]);
+            key.seal_in_place(9, b"meaning", &mut in_place).unwrap();
+            assert!(in_place == apart, "{length}");
+        }
+        assert!(key.seal_in_place(1, b"", &mut [0; TAG_BYTES - 1]).is_err());
     }
 }

@@ -23,7 +23,7 @@ pub use limits::{BLOCK_BYTES, DISK_BYTES_MAX};
 pub(crate) use node::{NODE_BYTES_MAX, Node, blocks_under, root_level};
 pub(crate) use pack::{
     Codec, FRAME_HEADER_BYTES, FrameHeader, KeyEntry, PACK_HEADER_BYTES_MAX, PackHeader, Seal,
-    TRAILER_BYTES, frame_meaning, pack_key_info, parse_trailer, write_trailer,
+    TRAILER_BYTES, frame_meaning, pack_key_info, parse_trailer, trailer,
 };
 pub(crate) use record::{RecordKind, open_record, seal_record};
 pub(crate) use records::*;

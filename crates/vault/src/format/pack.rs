@@ -242,12 +242,14 @@ pub(crate) fn pack_key_info(vault: &[u8; 16], generation: u32) -> Vec<u8> {
 }
 
 /// Appends the trailer.
-pub(crate) fn write_trailer(out: &mut Vec<u8>, directory_offset: usize, directory_bytes: usize) {
+pub(crate) fn trailer(directory_offset: usize, directory_bytes: usize) -> [u8; TRAILER_BYTES] {
     let offset = u32::try_from(directory_offset).expect("a writer keeps the limit of a pack");
     let bytes = u32::try_from(directory_bytes).expect("a writer keeps the limit of a pack");
-    out.extend_from_slice(&offset.to_le_bytes());
-    out.extend_from_slice(&bytes.to_le_bytes());
-    out.extend_from_slice(TRAILER_MAGIC);
+    let mut trailer = [0; TRAILER_BYTES];
+    trailer[..4].copy_from_slice(&offset.to_le_bytes());
+    trailer[4..8].copy_from_slice(&bytes.to_le_bytes());
+    trailer[8..].copy_from_slice(TRAILER_MAGIC);
+    trailer
 }
 
 /// Parses the trailer of a pack of `pack_bytes`; gives offset and length of the sealed directory.
@@ -330,8 +332,7 @@ mod tests {
 
     #[test]
     fn a_trailer_must_end_where_the_pack_does() {
-        let mut bytes = Vec::new();
-        write_trailer(&mut bytes, 100, 50);
+        let bytes = trailer(100, 50);
         assert_eq!(parse_trailer(&bytes, 166).unwrap(), (100, 50));
         for size in [0, 165, 167, u64::MAX] {
             assert!(parse_trailer(&bytes, size).is_err());

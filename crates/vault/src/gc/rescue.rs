@@ -14,12 +14,12 @@ use crate::crypto::random;
 use crate::format::{
     FRAME_HEADER_BYTES, Frame, FrameHeader, KeyEntry, Malformed, PACK_FRAMES_MAX, PACK_KEYS_MAX,
     PackHeader, PackId, PackListing, Seal, TRAILER_BYTES, frame_meaning, parse_directory,
-    parse_trailer, write_directory, write_trailer,
+    parse_trailer, trailer, write_directory,
 };
 use crate::inner::{Inner, damaged};
 use crate::parallel::in_parallel;
 use crate::trust::Trust;
-use crate::write::{FinishedPack, open_directory, seal_directory};
+use crate::write::{FinishedPack, PackBuffer, open_directory, seal_directory};
 
 /// When a pack of copies is closed.
 const PACK_BYTES_TARGET: usize = if cfg!(coffre_sim) { 1400 } else { 12 * 1024 * 1024 };
@@ -260,16 +260,19 @@ impl<'a> Rescuer<'a> {
         frames.iter_mut().for_each(|frame| frame.offset += start);
         // Directory and trailer: so that the buffer does not grow, which would copy it.
         let listing = frames.iter().map(|frame| 9 + 32 * frame.ids.len()).sum::<usize>();
-        let mut bytes = Vec::with_capacity(header.length() + copies.bytes.len() + listing + 256);
-        header.write(&mut bytes);
+        let whole = header.length() + copies.bytes.len() + listing + 256;
+        let mut bytes = PackBuffer::with_capacity(whole);
+        let mut front = Vec::new();
+        header.write(&mut front);
+        bytes.extend_from_slice(&front);
         bytes.extend_from_slice(&copies.bytes);
         drop(copies.bytes);
         let directory_offset = bytes.len();
         let mut plain = Vec::new();
         write_directory(&frames, &mut plain);
-        seal_directory(&inner.keyring, &header, &plain, &mut bytes)?;
-        let directory_bytes = bytes.len() - directory_offset;
-        write_trailer(&mut bytes, directory_offset, directory_bytes);
+        let directory = seal_directory(&inner.keyring, &header, &plain)?;
+        bytes.extend_from_slice(&directory);
+        bytes.extend_from_slice(&trailer(directory_offset, directory.len()));
         let listing = PackListing {
             pack,
             kind: copies.kind,

@@ -8,7 +8,7 @@ use crate::crypto::{SealKey, TAG_BYTES, hpke_seal, random};
 use crate::format::{
     BLOCK_BYTES, Codec, FRAME_HEADER_BYTES, Frame, FrameHeader, Id, KeyEntry, NODE_BYTES_MAX,
     PackHeader, PackId, PackListing, RecordKind, Seal, Segment, Voucher, frame_meaning,
-    pack_key_info, seal_record, segment_text, write_directory, write_trailer,
+    pack_key_info, seal_record, segment_text, trailer, write_directory,
 };
 use crate::inner::{Inner, create_new};
 use crate::write::seal_directory;
@@ -106,12 +106,12 @@ impl Inner {
                 ids: vec![*name],
             });
         }
-        let directory = bytes.len();
+        let offset = bytes.len();
         let mut plain = Vec::new();
         write_directory(&frames, &mut plain);
-        seal_directory(&self.keyring, &header, &plain, &mut bytes)?;
-        let length = bytes.len() - directory;
-        write_trailer(&mut bytes, directory, length);
+        let directory = seal_directory(&self.keyring, &header, &plain)?;
+        bytes.extend_from_slice(&directory);
+        bytes.extend_from_slice(&trailer(offset, directory.len()));
         create_new(&*self.bucket, &pack.object(), &bytes)?;
         let (digest, size) = (*blake3::hash(&bytes).as_bytes(), bytes.len());
         let bytes = u32::try_from(size).expect("a small pack");

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::buffer::PackBuffer;
 use super::fresh::{Fresh, Reliance};
 use super::packer::{DATA_PACK_BYTES_TARGET, FinishedPack, put_pack};
 use super::plan::{LeafTask, Planner};
@@ -53,7 +54,7 @@ pub(super) struct Shared<'a> {
     published: Mutex<Vec<PackId>>,
     pub(super) found: Mutex<HashSet<PackId>>,
     pub(super) stats: Mutex<DiskStats>,
-    pub(super) spare: Mutex<Vec<Vec<u8>>>,
+    pub(super) spare: Mutex<Vec<PackBuffer>>,
     failure: Mutex<Option<VaultError>>,
     stop: AtomicBool,
 }

@@ -2,6 +2,7 @@
 //!
 //! Order on the store: packs, index segment, intent, look at what collectors did, decision. Readers go the other way.
 
+mod buffer;
 mod disk;
 mod fresh;
 mod packer;
@@ -11,6 +12,7 @@ mod squeeze;
 mod tree;
 mod worker;
 
+pub(crate) use buffer::PackBuffer;
 #[cfg(test)]
 pub(crate) use packer::Packer;
 pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};

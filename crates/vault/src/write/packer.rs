@@ -5,11 +5,12 @@ use crate::crypto::{Keyring, SealKey, TAG_BYTES, hpke_seal, random};
 use crate::format::{
     BLOCK_BYTES, Codec, FRAME_HEADER_BYTES, Frame, FrameHeader, Id, KeyEntry, Malformed,
     PACK_FRAMES_MAX, PackHeader, PackId, PackListing, Seal, TRAILER_BYTES, frame_meaning,
-    pack_key_info, parse_directory, parse_trailer, write_directory, write_trailer,
+    pack_key_info, parse_directory, parse_trailer, trailer, write_directory,
 };
 use crate::inner::Inner;
 use crate::read::{Decoder, PackOpener};
 
+use super::buffer::PackBuffer;
 use super::squeeze::Squeezer;
 
 /// When a pack of blocks is closed: 12 MiB, so that two workers and two uploads stay within 48 MiB.
@@ -32,7 +33,7 @@ pub(crate) struct Packer {
     decoder: Decoder,
     decoded: Vec<u8>,
     /// A buffer to use again.
-    spare: Vec<u8>,
+    spare: Option<PackBuffer>,
 }
 
 struct OpenPack {
@@ -42,13 +43,13 @@ struct OpenPack {
     frames: Vec<Frame>,
     /// What the directory and the trailer will take; counted, so that the buffer never grows at the end.
     listing_bytes: usize,
-    bytes: Vec<u8>,
+    bytes: PackBuffer,
 }
 
 /// A pack that is ready to be stored.
 pub(crate) struct FinishedPack {
     pub(crate) listing: PackListing,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: PackBuffer,
 }
 
 impl Packer {
@@ -59,7 +60,7 @@ impl Packer {
             squeezer: Squeezer::new()?,
             decoder: Decoder::new()?,
             decoded: Vec::new(),
-            spare: Vec::new(),
+            spare: None,
         })
     }
 
@@ -89,18 +90,18 @@ impl Packer {
 
     /// Whether the next frame begins a pack, and there is no buffer to use again.
     pub(crate) fn wants_buffer(&self) -> bool {
-        self.open.is_none() && self.spare.capacity() == 0
+        self.open.is_none() && self.spare.is_none()
     }
 
     /// Adds one frame.
     pub(crate) fn add(&mut self, inner: &Inner, ids: &[Id], raw: &[u8]) -> Result<(), VaultError> {
         if self.open.is_none() {
-            let bytes = std::mem::take(&mut self.spare);
-            self.open = Some(OpenPack::begin(inner, self.kind, bytes, self.target())?);
+            let bytes = self.spare.take();
+            let bytes = bytes.unwrap_or_else(|| PackBuffer::with_capacity(self.target()));
+            self.open = Some(OpenPack::begin(inner, self.kind, bytes)?);
         }
-        let (codec, content) = self.squeezer.squeeze(raw);
         let open = self.open.as_mut().expect("opened above");
-        open.seal_frame(inner, codec, ids, raw.len(), content)
+        open.seal_frame(inner, &mut self.squeezer, ids, raw)
     }
 
     /// Closes the pack, if one is open, and checks it: what is about to be stored is opened, decompressed and hashed
@@ -110,9 +111,9 @@ impl Packer {
         let directory_offset = open.bytes.len();
         let mut plain = Vec::new();
         write_directory(&open.frames, &mut plain);
-        seal_directory(&inner.keyring, &open.header, &plain, &mut open.bytes)?;
-        let directory_bytes = open.bytes.len() - directory_offset;
-        write_trailer(&mut open.bytes, directory_offset, directory_bytes);
+        let directory = seal_directory(&inner.keyring, &open.header, &plain)?;
+        open.bytes.extend_from_slice(&directory);
+        open.bytes.extend_from_slice(&trailer(directory_offset, directory.len()));
         self.check(inner, &open).map_err(|_| VaultError::VerifyBeforeAck)?;
         let listing = PackListing {
             pack: open.header.pack,
@@ -128,9 +129,8 @@ impl Packer {
     }
 
     /// Takes back the buffer of a pack that was stored.
-    pub(crate) fn recycle(&mut self, mut bytes: Vec<u8>) {
-        bytes.clear();
-        self.spare = bytes;
+    pub(crate) fn recycle(&mut self, bytes: PackBuffer) {
+        self.spare = Some(bytes);
     }
 
     fn check(&mut self, inner: &Inner, open: &OpenPack) -> Result<(), Malformed> {
@@ -172,12 +172,7 @@ pub(crate) fn content_fits(inner: &Inner, kind: Seal, ids: &[Id], raw: &[u8]) ->
 }
 
 impl OpenPack {
-    fn begin(
-        inner: &Inner,
-        kind: Seal,
-        mut bytes: Vec<u8>,
-        target: usize,
-    ) -> Result<Self, VaultError> {
+    fn begin(inner: &Inner, kind: Seal, mut bytes: PackBuffer) -> Result<Self, VaultError> {
         let (entry, key) = match kind {
             Seal::Data => {
                 let secret: [u8; 32] = random()?;
@@ -203,8 +198,9 @@ impl OpenPack {
             keys: vec![entry],
         };
         bytes.clear();
-        bytes.reserve(if kind == Seal::Data { target } else { 0 });
-        header.write(&mut bytes);
+        let mut front = Vec::new();
+        header.write(&mut front);
+        bytes.extend_from_slice(&front);
         let opener = PackOpener::of_writer(inner.vault, kind, header.group, key);
         let listing_bytes = DIRECTORY_BYTES + TRAILER_BYTES;
         Ok(Self { header, opener, counter: 0, frames: Vec::new(), listing_bytes, bytes })
@@ -213,30 +209,37 @@ impl OpenPack {
     fn seal_frame(
         &mut self,
         inner: &Inner,
-        codec: Codec,
+        squeezer: &mut Squeezer,
         ids: &[Id],
-        raw_bytes: usize,
-        content: &[u8],
+        raw: &[u8],
     ) -> Result<(), VaultError> {
+        let offset = self.bytes.len();
+        let room = self.bytes.room(FRAME_HEADER_BYTES + raw.len() + TAG_BYTES);
+        let (head, body) = room.split_at_mut(FRAME_HEADER_BYTES);
+        let (codec, stored) = match squeezer.squeeze(raw, body) {
+            Some(length) => (Codec::Zstd, length),
+            None => (Codec::Raw, raw.len()),
+        };
+        let sealed = &mut body[..stored + TAG_BYTES];
         let header = FrameHeader {
             codec,
             parts: u8::try_from(ids.len()).expect("a frame has at most 16 blocks"),
             key: 0,
             counter: self.counter,
-            raw_bytes: u32::try_from(raw_bytes).expect("a frame is at most 1 MiB"),
-            sealed_bytes: u32::try_from(content.len() + TAG_BYTES)
-                .expect("a frame is at most 1 MiB"),
+            raw_bytes: u32::try_from(raw.len()).expect("a frame is at most 1 MiB"),
+            sealed_bytes: u32::try_from(sealed.len()).expect("a frame is at most 1 MiB"),
             meaning: frame_meaning(ids),
         };
         self.counter += 1;
-        let offset = self.bytes.len();
-        self.bytes.extend_from_slice(&header.to_bytes());
-        let body = self.bytes.len();
-        self.bytes.resize(body + content.len() + TAG_BYTES, 0);
+        head.copy_from_slice(&header.to_bytes());
         let associated = header.associated(&inner.vault, self.header.kind, self.header.group);
         let key = self.opener.key(0).expect("a pack in the making has one key");
-        key.seal(header.counter, &associated, content, &mut self.bytes[body..])?;
-        let bytes = self.bytes.len() - offset;
+        match codec {
+            Codec::Raw => key.seal(header.counter, &associated, raw, sealed)?,
+            Codec::Zstd => key.seal_in_place(header.counter, &associated, sealed)?,
+        }
+        let bytes = head.len() + sealed.len();
+        self.bytes.take(bytes);
         self.frames.push(Frame {
             offset: u32::try_from(offset).expect("a pack is below its target"),
             bytes: u32::try_from(bytes).expect("a frame is at most 1 MiB"),
@@ -260,14 +263,14 @@ pub(crate) fn seal_directory(
     keyring: &Keyring,
     header: &PackHeader,
     plain: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), VaultError> {
-    let salt = random()?;
-    out.extend_from_slice(&salt);
-    let start = out.len();
-    out.resize(start + plain.len() + TAG_BYTES, 0);
+) -> Result<Vec<u8>, VaultError> {
+    let salt: [u8; 32] = random()?;
+    let mut sealed = vec![0; salt.len() + plain.len() + TAG_BYTES];
+    let (front, body) = sealed.split_at_mut(salt.len());
+    front.copy_from_slice(&salt);
     let key = SealKey::new(&keyring.directory_key(&salt));
-    key.seal(0, &directory_context(header, &salt), plain, &mut out[start..])
+    key.seal(0, &directory_context(header, &salt), plain, body)?;
+    Ok(sealed)
 }
 
 /// Opens a directory.

@@ -5,7 +5,6 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
 use crate::VaultError;
-use crate::format::Codec;
 
 /// zstd level 1: about the speed of the rest of the path, and within 5 % of level 3 on disk images.
 const LEVEL: i32 = 1;
@@ -33,7 +32,6 @@ pub(super) struct Squeezer {
     usual: Compressor<'static>,
     quick: Compressor<'static>,
     before: Gain,
-    squeezed: Vec<u8>,
 }
 
 impl Squeezer {
@@ -42,28 +40,26 @@ impl Squeezer {
             usual: compressor(None)?,
             quick: compressor(Some(QUICK_HASH_LOG))?,
             before: Gain::Much,
-            squeezed: Vec::new(),
         })
     }
 
-    /// What is to be stored of a frame: raw if compression saves nothing worth the decompression (one part in 64).
-    pub(super) fn squeeze<'s>(&'s mut self, raw: &'s [u8]) -> (Codec, &'s [u8]) {
+    /// Compresses a frame into `out`, which is at least as long. Gives the compressed length; `None` if the frame is to
+    /// be stored raw, since compression saves nothing worth the decompression (one part in 64).
+    pub(super) fn squeeze(&mut self, raw: &[u8], out: &mut [u8]) -> Option<usize> {
         if self.before == Gain::Nothing && is_dense(raw) {
-            return (Codec::Raw, raw);
+            return None;
         }
         let zstd = if self.before == Gain::Much { &mut self.usual } else { &mut self.quick };
         let worth = raw.len() - raw.len() / 64;
-        self.squeezed.clear();
-        self.squeezed.reserve(worth);
-        match zstd.compress_to_buffer(raw, &mut self.squeezed) {
+        match zstd.compress_to_buffer(raw, &mut out[..worth]) {
             Ok(length) if length < worth => {
                 self.before = if length <= raw.len() / 2 { Gain::Much } else { Gain::Little };
-                (Codec::Zstd, &self.squeezed)
+                Some(length)
             }
-            // Also when it does not fit into the space reserved, which zstd reports as a failure.
+            // Also when it does not fit into the space given, which zstd reports as a failure.
             _ => {
                 self.before = Gain::Nothing;
-                (Codec::Raw, raw)
+                None
             }
         }
     }
@@ -121,16 +117,17 @@ mod tests {
         let frames =
             [(noise(2), 1.0), (text[..FRAME].to_vec(), 0.01), (half, 0.8), (noise(3), 1.0)];
         let mut squeezer = Squeezer::new().unwrap();
+        let mut out = vec![0; FRAME];
         for (first, _) in &frames {
             for (frame, share) in &frames {
-                squeezer.squeeze(first);
-                let (codec, stored) = squeezer.squeeze(frame);
-                assert!(stored.len() as f64 <= *share * FRAME as f64, "{}", stored.len());
-                let back = match codec {
-                    Codec::Raw => stored.to_vec(),
-                    Codec::Zstd => zstd::bulk::decompress(stored, FRAME).unwrap(),
-                };
-                assert!(back == *frame);
+                squeezer.squeeze(first, &mut out);
+                let squeezed = squeezer.squeeze(frame, &mut out);
+                let stored = squeezed.unwrap_or(FRAME);
+                assert!(stored as f64 <= *share * FRAME as f64, "{stored}");
+                if let Some(length) = squeezed {
+                    let back = zstd::bulk::decompress(&out[..length], FRAME).unwrap();
+                    assert!(back == *frame);
+                }
             }
         }
     }
