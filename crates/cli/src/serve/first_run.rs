@@ -132,7 +132,7 @@ fn read_secret(path: &Path) -> anyhow::Result<String> {
     let secret = text.trim();
     anyhow::ensure!(
         secret.len() >= SECRET_LETTERS_MIN,
-        "the secret in {} has less than {SECRET_LETTERS_MIN} letters",
+        "the secret in {} has fewer than {SECRET_LETTERS_MIN} characters",
         path.display()
     );
     Ok(secret.to_owned())

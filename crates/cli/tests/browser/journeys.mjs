@@ -1,8 +1,9 @@
 // Two journeys, a restore and an undelete, in three languages, as people do them with a mouse and a keyboard.
 //
-// One argument: JSON with `url`, `name`, `secret`, `machines` (three names for each language), `pictures` (a folder), `axe`
-// (the checker's file), `labels` (the words of the pictures in the guides) and `guide` (a folder for those pictures; none = take
-// none, and compare). Ends with 1 and the reason when anything is not as it should be.
+// One argument: JSON with `url`, `name`, `secret`, `machines` (three names for each language), `logs` (the machine whose
+// guest has a log), `pictures` (a folder), `axe` (the checker's file), `labels` (the words of the pictures in the guides) and
+// `guide` (a folder for those pictures; none = take none, and compare). Ends with 1 and the reason when anything is not as it
+// should be.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -98,7 +99,7 @@ class Person {
     if (!wishes.guide) return;
     write_labels();
     const { dark, width, height } = this.tab;
-    await this.tab.look({ dark: false, width: 1280, height: 800 });
+    await this.tab.look({ dark: false, width: 1280, height: 900 });
     await this.tab.picture(join(wishes.guide, `${this.language}-${state}.webp`), { format: "webp" });
     await this.tab.look({ dark, width, height });
   }
@@ -280,7 +281,9 @@ async function journey_2(person, name, machines) {
   const { tab } = person;
   const vault = await new_vault(person, name);
   await new_policy(person, vault);
-  await person.see("set-backup-policy", "select-vms-to-backup");
+  await person.see("set-backup-policy");
+  await tab.run(`document.querySelector("main tr:has(input:disabled)").scrollIntoView({ block: "center" })`);
+  await person.see("select-vms-to-backup");
   for (const machine of machines) {
     const value = await tab.run(`[...document.querySelectorAll("tr")].find((it) => it.innerText.includes(${JSON.stringify(machine)})).querySelector("input").value`);
     await person.choose(`input[name=vm][value="${value}"]`);
@@ -342,16 +345,16 @@ async function undelete(person, item) {
   await person.see("item-undeleted");
 }
 
-// Pages that no journey leads to.
-async function the_rest(person, { vault, item }) {
-  await person.go(item);
-  const vm = await person.tab.run(`document.querySelector('main a[href^="/portal/vms/"]').getAttribute("href")`);
+// Pages that no journey leads to: `kept` is protected, and the protection of `item` was stopped.
+async function the_rest(person, { vault, item, kept }) {
+  await person.go(`/portal/vms?find=${wishes.logs}`);
+  const vm = await person.tab.run(`document.querySelector("main table a.name").getAttribute("href")`);
   for (const [state, path] of [
     ["welcome", "/portal/welcome"], ["overview", "/portal/"], ["settings", "/portal/settings"],
     ["access", "/portal/settings/access"], ["password", "/portal/settings/password"],
     ["activity", "/portal/activity"], ["guards", "/portal/guards"], ["guest-log", `${vm}/log`], ["guides", "/portal/guides"],
-    ["guide-first-look", "/portal/guides/first-look"], ["guide-extension", "/portal/guides/vm-snapshot"], ["costs", `${vault}/costs?price=0.02`], ["stop", `${item}/stop`],
-    ["change-policy", `${item}/policy`], ["item", item], ["no-page", "/portal/no-such-page"],
+    ["guide-first-look", "/portal/guides/first-look"], ["guide-extension", "/portal/guides/vm-snapshot"], ["costs", `${vault}/costs?price=0.02`], ["stop", `${kept}/stop`],
+    ["change-policy", `${kept}/policy`], ["resume-protection", `${item}/policy`], ["item", kept], ["no-page", "/portal/no-such-page"],
   ]) {
     await person.go(path);
     await person.tab.picture(join(person.folder, `${state}.png`), { whole: true });
@@ -393,11 +396,11 @@ try {
     people.push(person);
     await person.sign_in();
     must((await tab.run("document.documentElement.lang")) === language, `the pages are not in ${language}`);
-    await journey_1(person, alone);
+    const kept = await journey_1(person, alone);
     const places = await journey_2(person, `shop-${language}`, several);
     await restore(person, places.item);
     await undelete(person, places.item);
-    await the_rest(person, places);
+    await the_rest(person, { ...places, kept });
     await notifications(person);
     await keyboard(person);
     must(tab.complaints.length === 0, `${language}: ${tab.complaints.join("\n")}`);

@@ -26,6 +26,15 @@ fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("portal-pictures")
 }
 
+/// A log such as the extension writes, for the page that shows it: this guest has no extension.
+const LOG: &str = "mkdir -p /var/log && cat >/var/log/waagent.log <<E
+2026-11-22 14:01:03.120417 ****** 1. Starting the freezer
+2026-11-22 14:01:03.121902 To be frozen: /mnt/vda (ext4)
+2026-11-22 14:01:03.122210 ****** 2. Freezing
+2026-11-22 14:01:03.131654 ****** 3. 1 file systems were frozen
+2026-11-22 14:01:03.170388 ****** 9. Thawed after 48 ms
+E";
+
 #[test]
 fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
     for program in ["chromium", "node", "npm"] {
@@ -37,6 +46,7 @@ fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
     }
     let world = World::new(Guest::Tiny, "")?;
     let others = others(&world)?;
+    world.guest.shell().check(LOG)?;
     let axe = axe(&world.folder.path().join("npm"))?;
     let info = world.service.info()?;
     let output = pictures();
@@ -50,6 +60,7 @@ fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
             "es": [&*others[2], &*others[3], &*others[4]],
             "fr": [&*others[5], &*others[6], &*others[7]],
         },
+        "logs": VM,
         "pictures": output,
         "axe": axe,
         "labels": labels(),
@@ -74,7 +85,7 @@ fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
 /// Machines that are off: each journey needs some that nobody protects.
 fn others(world: &World) -> anyhow::Result<Vec<String>> {
     let guests = Guests::build()?;
-    let names: Vec<String> = (1..=8).map(|number| format!("{VM}-{number}")).collect();
+    let names: Vec<String> = (1..=8).map(|number| format!("db-{number}")).collect();
     for name in &names {
         let folder = world.path(name);
         HostedGuest::install(&guests, Guest::Tiny, name, &folder, world.service.folder())?;

@@ -45,7 +45,7 @@ pub fn hash_password(password: &str, salt: &[u8; 16]) -> Result<String, Refusal>
         return Err(Refusal::new(
             ErrorCode::InvalidParameter,
             format!(
-                "The password has less than {PASSWORD_LETTERS_MIN} letters. Use at least \
+                "The password has fewer than {PASSWORD_LETTERS_MIN} characters. Use at least \
                  {PASSWORD_LETTERS_MIN}, for example four words."
             ),
         )

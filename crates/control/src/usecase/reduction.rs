@@ -58,8 +58,8 @@ pub(crate) fn check_reduction(
     Err(Refusal::new(
         ErrorCode::UserErrorRetentionReductionOnImmutableVault,
         format!(
-            "Vault '{}' is immutable: {field} of '{}' would keep recovery points less long than \
-             that of '{}' does. Schedules may change, and retention may grow.",
+            "Vault '{}' is immutable: {field} of '{}' would keep recovery points for less time \
+             than that of '{}' does. Schedules may change, and retention may grow.",
             vault.name, new.name, old.name
         ),
     )
@@ -84,12 +84,15 @@ fn ask(vault: &Vault, new: &Policy, item: Option<&ProtectedItem>, field: &str) -
         None => (
             Critical::ReducePolicy,
             format!("policy:{}={kept}", new.name.to_ascii_lowercase()),
-            format!("keep points of policy '{}' less long ({field})", new.name),
+            format!("keep points of policy '{}' for less time ({field})", new.name),
         ),
         Some(item) => (
             Critical::ReduceProtection,
             format!("item:{}:policy:{}={kept}", item.id, new.name.to_ascii_lowercase()),
-            format!("put '{}' under policy '{}', which keeps less", item.vm_name, new.name),
+            format!(
+                "put '{}' under policy '{}', which keeps points for less time",
+                item.vm_name, new.name
+            ),
         ),
     };
     Ask { vault: vault.id, critical, subject, words }

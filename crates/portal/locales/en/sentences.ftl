@@ -30,7 +30,7 @@ said-in-progress = Another operation is currently in progress on '{ $name }': { 
 said-no-resource = The Resource '{ $name }' under resource group '{ $group }' was not found.
 
 ## Access
-said-password-short = The password has less than { $least } letters. Use at least { $more }, for example four words.
+said-password-short = The password has fewer than { $least } characters. Use at least { $more }, for example four words.
 said-name-signs-in = '{ $name }' can sign in already. Choose another name.
 said-stays-owner = '{ $name }' stays an owner: somebody has to be one, and nobody takes the ownership from themselves. Make somebody else an owner and let them do it.
 said-nobody = Nobody with the id '{ $id }' can sign in.
@@ -88,7 +88,7 @@ said-century = is more than 99 years away
 said-no-date = '{ $text }' is not a date. Write it as year-month-day, as in 2027-01-31.
 said-as-policy-says = Points of '{ $name }' can be kept as their policy says only in an immutable vault, and '{ $vault }' is none. Stop protection and keep the data, or switch immutability on.
 said-immutable-delete = Vault '{ $vault }' is immutable: the { $count } recovery points of '{ $name }' cannot be deleted before their time. Stop protection and keep the data.
-said-immutable-reduce = Vault '{ $vault }' is immutable: { $field } of '{ $policy }' would keep recovery points less long than that of '{ $old }' does. Schedules may change, and retention may grow.
+said-immutable-reduce = Vault '{ $vault }' is immutable: { $field } of '{ $policy }' would keep recovery points for less time than that of '{ $old }' does. Schedules may change, and retention may grow.
 said-not-deleted = The backup data of '{ $name }' was not deleted.
 
 ## Points
@@ -352,8 +352,8 @@ said-ask-soft-delete-off = switch soft delete off in vault '{ $name }'
 said-ask-soft-delete-days = keep deleted data for { $days } days only in vault '{ $name }'
 said-ask-immutability-off = switch immutability of vault '{ $name }' off
 said-ask-guard-away = take the resource guard from vault '{ $name }'
-said-ask-policy = keep points of policy '{ $name }' less long ({ $field })
-said-ask-other-policy = put '{ $vm }' under policy '{ $name }', which keeps less
+said-ask-policy = keep points of policy '{ $name }' for less time ({ $field })
+said-ask-other-policy = put '{ $vm }' under policy '{ $name }', which keeps points for less time
 said-ask-clock = confirm that the clock of the service is right: today is { $day }
 done-asked-for = asked for: { $what }
 done-granted = granted to { $name }: { $what }

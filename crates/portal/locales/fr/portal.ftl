@@ -24,12 +24,12 @@ essentials = Informations essentielles
 show-all = Tout afficher
 to-overview = Vers la vue d’ensemble
 to-vms = Vers les machines virtuelles
-notifications = Avis
+notifications = Notifications
 notifications-new = { $count ->
-    [one] Avis : { $count } nouveau
-   *[other] Avis : { $count } nouveaux
+    [one] Notifications : { $count } nouvelle
+   *[other] Notifications : { $count } nouvelles
 }
-notification-new = Nouveau
+notification-new = Nouvelle
 notifications-read = Tout marquer comme lu
 notifications-none = Rien à signaler
 notifications-none-text = Les tâches qui se terminent et ce qui va mal apparaissent ici.
@@ -49,6 +49,7 @@ name = Nom
 group = Groupe de ressources
 region = Région
 subscription = Abonnement
+subscription-id = ID d’abonnement
 state = Situation
 status = État
 time = Date et heure
@@ -174,9 +175,9 @@ redundancy = Réplication du stockage
 redundancy-geo = Géoredondant
 redundancy-local = Localement redondant
 redundancy-zone = Redondant interzone
-redundancy-geo-text = Une copie de plus dans la région jumelée. Pour un coffre qui est la sauvegarde principale.
-redundancy-local-text = Des copies en un seul lieu. Moins cher ; ne survit pas à la perte du site.
-redundancy-zone-text = Des copies dans plusieurs zones de la région.
+redundancy-geo-text = Une copie de plus sur un autre site. Coffre ne la fait pas : placez les données sur un stockage qui s’y réplique lui-même.
+redundancy-local-text = Une seule copie, dans le stockage de la région. Elle ne survit pas à la perte du site.
+redundancy-zone-text = Des copies dans plusieurs zones. Coffre ne les fait pas : placez les données sur un stockage réparti sur plusieurs zones.
 redundancy-hint = Modifiable jusqu’à ce que le coffre protège son premier élément.
 redundancy-open = Au choix jusqu’à ce que le coffre protège son premier élément
 redundancy-locked = { $redundancy }. Ne peut plus être modifié : le coffre protège ou a protégé des éléments. Pour un autre choix, créez un autre coffre.
@@ -208,8 +209,8 @@ retention-daily = { $count ->
    *[other] Les points quotidiens sont conservés { $count } jours
 }
 retention-weekly = { $count ->
-    [one] Les points de { $days } sont conservés { $count } semaine
-   *[other] Les points de { $days } sont conservés { $count } semaines
+    [one] Les points hebdomadaires ({ $days }) sont conservés { $count } semaine
+   *[other] Les points hebdomadaires ({ $days }) sont conservés { $count } semaines
 }
 retention-monthly = Les points mensuels ({ $days }) sont conservés { $count } mois
 retention-yearly = { $count ->
@@ -312,14 +313,14 @@ count-points = { $count ->
 }
 point-newest = Point de récupération le plus récent
 point-oldest = Point de récupération le plus ancien
-point-moved = { $read } lus, { $stored } stockés
+point-moved = lecture { $read }, stockage { $stored }
 point-read-whole = Lu en entier : { $reason }
 point-not-validated = Non validé
 point-no-freeze = Non figé
 consistency = Cohérence
-consistency-application = Cohérente avec les applications
-consistency-file-system = Cohérente avec le système de fichiers
-consistency-crash = Cohérente en cas d’incident
+consistency-application = Cohérent avec les applications
+consistency-file-system = Cohérent avec le système de fichiers
+consistency-crash = Cohérent en cas d’incident
 consistency-reason = Motif
 freeze = Durée du gel
 kept-until = Conservé jusqu’au
@@ -396,16 +397,16 @@ job-retrying = { $count ->
 }
 operation-backup = Sauvegarde
 operation-backup-scheduled = Sauvegarde (planifiée)
-operation-restore-disks = Restaurer des disques
-operation-restore-in-place = Restaurer sur place
-operation-restore-new-vm = Restaurer comme nouvelle machine
-operation-configure-backup = Configurer la sauvegarde
-operation-disable-backup = Arrêter la sauvegarde
-operation-delete-backup-data = Supprimer les données de sauvegarde
-operation-undelete = Annuler la suppression
+operation-restore-disks = Restauration de disques
+operation-restore-in-place = Restauration sur place
+operation-restore-new-vm = Restauration comme nouvelle machine
+operation-configure-backup = Configuration de la sauvegarde
+operation-disable-backup = Arrêt de la sauvegarde
+operation-delete-backup-data = Suppression des données de sauvegarde
+operation-undelete = Annulation de la suppression
 operation-start-vm = Démarrer la machine virtuelle
 operation-stop-vm = Arrêter la machine virtuelle
-operation-refresh = Détecter les machines virtuelles
+operation-refresh = Détection des machines virtuelles
 steps = Étapes
 step = Étape
 step-take-snapshot = Prendre un instantané
@@ -416,8 +417,8 @@ step-prepare-restore = Préparer la cible
 step-transfer-from-vault = Transférer les données depuis le coffre
 step-publish-restore = Mettre en place
 step-delete-points = Supprimer les points de récupération
-step-not-started = Non démarrée
-step-undone = Défaite
+step-not-started = Non démarré
+step-undone = Défait
 bytes-read = Données lues
 bytes-new = Données nouvelles pour le coffre
 bytes-stored = Données stockées
@@ -446,7 +447,7 @@ policy-items = { $count ->
 }
 every-day = chaque jour
 every-week = certains jours de la semaine
-every-hours = toutes les quelques heures
+every-hours = plusieurs fois par jour
 s-back-up = Sauvegarder
 s-on = le
 s-at = à
@@ -500,10 +501,11 @@ after-years = { $count ->
 }
 forecast-measured = D’après les mesures de ce coffre : { $first } pour la première sauvegarde, { $further } pour chacune des suivantes.
 forecast-assumed = Rien n’a encore été mesuré dans ce coffre ; hypothèse : { $first } pour la première sauvegarde, { $further } pour chacune des suivantes.
-forecast-none = Dès que tous les champs sont remplis, l’effet de la stratégie est montré ici.
+forecast-none = Dès que tous les champs sont correctement remplis, l’effet de la stratégie est montré ici.
+policy-name-example = Nuit-30
 rule-name = 3 à 150 lettres, chiffres et traits d’union, une lettre d’abord ; par exemple Nuit-30.
 rule-kind = Une stratégie améliorée ne peut pas redevenir standard. Créez une autre stratégie.
-rule-frequency = Toutes les quelques heures n’existe qu’avec une stratégie améliorée (V2). Choisissez Améliorée plus bas, ou chaque jour.
+rule-frequency = Plusieurs fois par jour n’est possible qu’avec une stratégie améliorée (V2). Choisissez Améliorée sous Autres réglages, ou chaque jour.
 rule-time = Une heure pleine ou une demie ; par exemple 22:30.
 rule-run-days = Choisissez au moins un jour ; par exemple dimanche.
 rule-interval = Toutes les 4, 6, 8, 12 ou 24 heures.
@@ -540,7 +542,7 @@ kind = Type
 kind-person = Utilisateur
 kind-person-text = Se connecte avec un nom et un mot de passe.
 kind-program = Programme
-kind-program-text = Se connecte avec un ID client et un secret, pour az et les scripts. Le secret est créé ici et montré une fois.
+kind-program-text = Se connecte avec un ID client et un secret, pour az et les scripts. Le secret est créé ici et montré une seule fois.
 roles = Rôles
 role-owner = Propriétaire
 role-contributor = Contributeur
@@ -582,8 +584,9 @@ costs-month = Coût par mois
 total = Total général
 churn = Lu et stocké
 chart-freezes-note = Médiane : { $median } ; 99 sur 100 : { $p99 } ; la plus longue : { $value }
-tile-stored = Espace stocké
+tile-stored = Espace occupé
 tile-points = { $count ->
+    [0] aucun point de récupération
     [one] dans { $count } point de récupération
    *[other] dans { $count } points de récupération
 }
@@ -607,7 +610,7 @@ preflight = Vérifications préalables
 check-away = La machine n’est pas joignable
 check-here = L’hyperviseur répond et a la machine
 check-off = La machine est arrêtée : ses disques sont copiés tels quels
-check-agent = L’agent invité répond : les sauvegardes sont au moins cohérentes au niveau des fichiers
+check-agent = L’agent invité répond : les sauvegardes sont au moins cohérentes avec le système de fichiers
 check-disks = { $count ->
     [one] { $count } disque de { $size } est sauvegardé
    *[other] { $count } disques de { $size } au total sont sauvegardés
@@ -635,7 +638,7 @@ points-over-time = Points de récupération dans le temps
 action-guard = Gardes de ressources : modifier
 action-approve = Décider de ce qu’une garde de ressources protège
 approvals = Approbations
-approvals-text = Ce qui retire une protection à un coffre sous une garde de ressources demande une seconde personne : une qui tient la garde et qui ne l’a pas demandé. Un accord vaut une fois, pour cela exactement, pendant huit heures.
+approvals-text = Ce qui affaiblit la protection d’un coffre sous une garde de ressources demande une seconde personne : un détenteur de la garde autre que le demandeur. Un accord vaut une fois, pour cela exactement, pendant huit heures.
 approvals-none = Personne n’a rien demandé
 approvals-none-text = Là où une garde de ressources protège un coffre, les demandes apparaissent ici dès que quelqu’un tente ce qu’elle protège.
 approval-grant = Accorder
@@ -671,7 +674,7 @@ codes-reset = Désactiver les codes
 ## Resource guards
 guards = Gardes de ressources
 guard = Garde de ressources
-guards-text = Une garde se tient devant ce qui retire de la protection à un coffre : l’un de ses détenteurs, qui ne l’a pas demandé, doit approuver.
+guards-text = Une garde protège un coffre : ce qui affaiblit sa protection doit être approuvé par un détenteur autre que le demandeur.
 guards-none = Il n’y a pas encore de garde de ressources
 guards-none-text = Créez-en une ci-dessous, puis placez des coffres sous elle. Une personne ayant le rôle Administrateur MUA de sauvegarde devrait la détenir, et non celle qui gère les coffres.
 guard-holders = Détenteurs
@@ -686,12 +689,12 @@ guard-change-of = Modifier la garde { $name }
 guard-delete = Supprimer la garde
 guard-new = Nouvelle garde de ressources
 guard-name-hint = De 1 à 80 lettres, chiffres, traits d’union, traits de soulignement et points.
-guard-covers = Ce qui demande une deuxième personne
+guard-covers = Ce qui demande une seconde personne
 guard-always = Les deux premiers la demandent toujours.
 critical-soft-delete = Désactiver la suppression réversible, ou garder moins de jours ce qui est supprimé
 critical-guard = Retirer la garde d’un coffre
 critical-policy = Modifier une stratégie pour qu’elle garde moins longtemps les points
-critical-protection = Placer un élément sous une stratégie qui garde moins
+critical-protection = Placer un élément sous une stratégie qui garde moins longtemps les points
 critical-data = Supprimer des données de sauvegarde ou des points isolés
 critical-immutability = Désactiver l’immuabilité
 critical-clock = Confirmer que l’horloge du service est juste

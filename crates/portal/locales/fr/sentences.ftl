@@ -29,7 +29,7 @@ said-in-progress = Une autre opération est en cours sur « { $name } » : { $wh
 said-no-resource = La ressource « { $name } » du groupe de ressources « { $group } » est introuvable.
 
 ## Access
-said-password-short = Le mot de passe a moins de { $least } lettres. Utilisez-en au moins { $more }, par exemple quatre mots.
+said-password-short = Le mot de passe a moins de { $least } caractères. Utilisez-en au moins { $more }, par exemple quatre mots.
 said-name-signs-in = « { $name } » peut déjà se connecter. Choisissez un autre nom.
 said-stays-owner = « { $name } » reste propriétaire : il en faut un, et personne ne se retire soi-même ce rôle. Nommez un autre propriétaire, qui pourra le faire.
 said-nobody = Personne d’id « { $id } » ne peut se connecter.
@@ -352,7 +352,7 @@ said-ask-soft-delete-days = garder ce qui est supprimé { $days } jours seulemen
 said-ask-immutability-off = désactiver l’immuabilité du coffre « { $name } »
 said-ask-guard-away = retirer la garde de ressources au coffre « { $name } »
 said-ask-policy = garder moins longtemps les points de la stratégie « { $name } » ({ $field })
-said-ask-other-policy = mettre « { $vm } » sous la stratégie « { $name } », qui garde moins
+said-ask-other-policy = mettre « { $vm } » sous la stratégie « { $name } », qui garde moins longtemps les points
 said-ask-clock = confirmer que l’horloge du service est juste : nous sommes le { $day }
 done-asked-for = demande : { $what }
 done-granted = accordé à { $name } : { $what }

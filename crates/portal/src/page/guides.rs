@@ -31,7 +31,7 @@ struct Extension<'a> {
 /// A screen as it looks, with what it shows.
 #[derive(Template)]
 #[template(
-    source = r#"{% if let Some(address) = address %}<figure><img src="{{ address }}" alt="{{ words }}" width="1280" height="800" loading="lazy"><figcaption>{{ words }}</figcaption></figure>{% endif %}"#,
+    source = r#"{% if let Some(address) = address %}<figure><img src="{{ address }}" alt="{{ words }}" width="1280" height="900" loading="lazy"><figcaption>{{ words }}</figcaption></figure>{% endif %}"#,
     ext = "html"
 )]
 struct Figure<'a> {

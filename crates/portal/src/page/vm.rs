@@ -13,6 +13,7 @@ use crate::az::AzCommand;
 use crate::inventory::region_label;
 use crate::page::parse_id;
 use crate::page::prelude::*;
+use crate::policy_text;
 use crate::table::{JobTable, agent, power};
 use crate::view::TimeElement;
 use crate::words;
@@ -58,6 +59,8 @@ struct Protection {
     vault: String,
     vault_name: String,
     policy: Option<String>,
+    /// Where the policy is changed; none for who may not.
+    policy_address: Option<String>,
     status: Status,
 }
 
@@ -116,6 +119,11 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
             vault: vault.id.to_string(),
             vault_name: vault.name.clone(),
             policy: item.policy.clone(),
+            policy_address: item
+                .policy
+                .as_ref()
+                .filter(|_| view.may(Action::WritePolicy))
+                .map(|name| policy_text::address(vault.id, name)),
             status: status(&view, words::item(item)),
         }),
         may_protect: protection.is_none() && view.may(Action::EnableProtection),

@@ -32,6 +32,7 @@ async fn a_vault_is_made_or_the_reason_stands_at_the_field() {
         .has("aria-invalid=\"true\"")
         .has("does not start with a letter")
         .has("2 to 50 characters")
+        .lacks("2 to 50 letters")
         .has("value=\"1bad\"")
         .has("value=\"LocallyRedundant\" checked");
     send(form("good", "coffre", "", "mars")).await.is(400).has("id=\"region-wrong\"");
@@ -211,12 +212,16 @@ async fn a_restore_goes_where_it_was_sent() {
         .into_iter()
         .find(|job| job.item == Some(item.id) && !job.state.is_ended())
         .unwrap();
-    let JobKind::Restore { point: restored, target: RestoreTarget::Disks { luns, account, .. } } =
-        &job.kind
+    let JobKind::Restore {
+        point: restored,
+        target: RestoreTarget::Disks { luns, account, folder },
+    } = &job.kind
     else {
         panic!("{job:?}")
     };
     assert_eq!((*restored, luns.as_deref(), account.as_str()), (point, Some(&[][..]), "restores"));
+    let page = browser.get(&format!("/portal/jobs/{}", job.id)).await;
+    page.has(&folder.replace('/', "/<wbr>"));
     let other = world.points(world.item(DATABASE).id)[1].id;
     let form = format!("/portal/items/{}/points/{other}/restore", world.item(DATABASE).id);
     browser.get(&form).await.has("value=\"db-01-restored\"").has("value=\"machines\" selected");

@@ -101,7 +101,7 @@ async fn what_ended_is_counted_until_it_was_seen() {
     browser.get("/portal/notifications").await.has(&format!("href=\"/portal/jobs/{}\"", job.id));
     let mut french = browser;
     french.language = "fr";
-    french.get("/portal/notifications/bell").await.has("Avis : 1 nouveau");
+    french.get("/portal/notifications/bell").await.has("Notifications : 1 nouvelle");
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn pages_speak_the_language_of_the_reader() {
             page.has(word);
         }
         for (address, page) in &pages {
-            for english in ["Resource group<", "Kept until", ">Status<", "Virtual machines<"] {
+            for english in ["Resource group<", "Kept until", ">Status<", "Virtual machines<", "Nightly-", ">Id<"] {
                 assert!(!page.body.contains(english), "{address}: {english}");
             }
         }
@@ -201,7 +201,11 @@ async fn pages_say_what_the_service_knows() {
         .has("38\u{202f}ms")
         .has("Read whole: this is the first backup")
         .has("3 recovery points")
+        .has("<ol><li><a href=\"/portal/items\">Backup items</a></li><li aria-current")
         .has("az backup recoverypoint list --resource-group coffre --vault-name shop-vault");
+    let policy = format!("/portal/vaults/{}/policies/DefaultPolicy", world.item(WEB).vault);
+    let machine = format!("/portal/vms/{}", world.vm(WEB).id);
+    browser.get(&machine).await.has(&format!("<a href=\"{policy}\"><bdi>DefaultPolicy"));
     let database = world.item(DATABASE).id;
     browser
         .get(&format!("/portal/items/{database}"))
@@ -227,7 +231,7 @@ async fn pages_say_what_the_service_knows() {
     browser.get(&format!("/portal/vms/{}", gone.id)).await.has("has not had this machine since");
     let running = world.jobs().into_iter().find(|job| !job.state.is_ended()).unwrap();
     let page = browser.get(&format!("/portal/jobs/{}", running.id)).await;
-    page.has("2\u{202f}GiB of 5\u{202f}GiB").has("40 %").has("left").has("Cancel job");
+    page.has("2\u{202f}GiB of 5\u{202f}GiB").has("40%").has("left").has("Cancel job");
     let live = browser.get(&format!("/portal/jobs/{}/live", running.id)).await;
     live.is(200).has("data-live=").lacks("<html");
     // Until the first backup an item waits for it.
