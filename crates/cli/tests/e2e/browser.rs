@@ -85,7 +85,7 @@ fn e2e_browser_journeys_in_three_languages() -> anyhow::Result<()> {
 /// Machines that are off: each journey needs some that nobody protects.
 fn others(world: &World) -> anyhow::Result<Vec<String>> {
     let guests = Guests::build()?;
-    let names: Vec<String> = (1..=8).map(|number| format!("db-{number}")).collect();
+    let names: Vec<String> = (1..=8).map(|number| format!("wiki-{number}")).collect();
     for name in &names {
         let folder = world.path(name);
         HostedGuest::install(&guests, Guest::Tiny, name, &folder, world.service.folder())?;

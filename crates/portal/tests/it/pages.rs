@@ -150,7 +150,14 @@ async fn pages_speak_the_language_of_the_reader() {
             page.has(word);
         }
         for (address, page) in &pages {
-            for english in ["Resource group<", "Kept until", ">Status<", "Virtual machines<", "Nightly-", ">Id<"] {
+            for english in [
+                "Resource group<",
+                "Kept until",
+                ">Status<",
+                "Virtual machines<",
+                "Nightly-",
+                ">Id<",
+            ] {
                 assert!(!page.body.contains(english), "{address}: {english}");
             }
         }

@@ -18,7 +18,7 @@ impl Tag {
     }
 }
 
-const VOID: [&str; 6] = ["meta", "link", "input", "br", "img", "hr"];
+const VOID: [&str; 7] = ["meta", "link", "input", "br", "img", "hr", "wbr"];
 
 /// All opening tags. Panics when elements are not nested or a tag is not written as we write them.
 pub fn tags(html: &str) -> Vec<Tag> {
