@@ -148,8 +148,8 @@ codes! {
     BMSUserErrorVmNotInVaultRegion: Invalid, "Vault and virtual machine are in different regions",
         "Use a vault in the region of the virtual machine.";
     BMSUserErrorContainerIsAlreadyRegisteredWithAnotherVault: Conflict,
-        "Another vault protects the virtual machine",
-        "Use that vault, or stop protection there with deletion of the data.";
+        "The virtual machine is an item of another vault",
+        "Use that vault, or delete its backup data there first.";
     UserErrorHypervisorUnavailable: Unavailable, "The hypervisor does not answer",
         "Try again when the hypervisor is back.";
     UserErrorVmNotManaged: Conflict, "Somebody else starts and stops this virtual machine",

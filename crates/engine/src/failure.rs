@@ -176,6 +176,7 @@ fn fabric_class(error: &FabricError) -> (Class, Retry) {
         FabricError::OldImageKept(_) => (Class::TargetUnusable, Retry::Never),
         FabricError::Qmp { .. }
         | FabricError::Agent { .. }
+        | FabricError::AgentSilent(_)
         | FabricError::Nbd { .. }
         | FabricError::Tool { .. }
         | FabricError::Io { .. } => (Class::MachineUnavailable, Retry::After(PAUSE_SHORT)),

@@ -115,6 +115,9 @@ pub enum FabricError {
         #[source]
         source: QmpError,
     },
+    /// The machine has no channel for a guest agent, or nobody answers on it.
+    #[error("no guest agent answers in the machine {0}")]
+    AgentSilent(String),
     /// A disk could not be read or written over NBD.
     #[error("moving data of the disk {disk}")]
     Nbd {
@@ -194,6 +197,7 @@ impl FabricError {
             | Self::NbdServerBusy(_)
             | Self::Qmp { .. }
             | Self::Agent { .. }
+            | Self::AgentSilent(_)
             | Self::Nbd { .. }
             | Self::Timeout { .. } => true,
             Self::Config(_)

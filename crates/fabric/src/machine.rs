@@ -69,7 +69,7 @@ pub trait Machine: Send + Sync {
     }
 
     /// The ends of the logs of the extension and of the agent of Azure in the guest, this many bytes of each at most.
-    /// Empty when the guest has neither, or has no agent that answers.
+    /// Empty when the guest has neither. An error when it cannot be asked: it is off, or no agent answers.
     fn guest_logs(&self, bytes_max: usize) -> Result<Vec<GuestLog>> {
         let _ = bytes_max;
         Ok(Vec::new())

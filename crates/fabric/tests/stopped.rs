@@ -16,10 +16,12 @@ fn a_machine_that_is_off_is_read_where_it_lies_and_its_maps_go_on() {
     host.write("data1", 0, MIB);
     host.stop();
     assert_eq!(host.machine.info().unwrap().power, PowerState::Stopped);
+    let unread = host.machine.guest_logs(1024);
+    assert!(matches!(unread, Err(FabricError::NotRunning(_))), "{unread:?}");
     let first = Uuid::new_v4();
     let report = host.take(first, None);
     assert_eq!(report.consistency, Consistency::Crash);
-    assert_eq!(report.reason, "the machine is off");
+    assert_eq!(report.reason, "the machine was off");
     let snapshot = host.snapshot(first);
     for disk in ["os", "data1"] {
         assert!(read_all(&*snapshot, disk) == host.truth[disk], "{disk}");

@@ -48,20 +48,28 @@ pub fn number(lang: Lang, value: u64) -> String {
     out
 }
 
+/// What stands between a whole number and its decimals.
+pub fn decimal_mark(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => ".",
+        Lang::Es | Lang::Fr => ",",
+    }
+}
+
 /// A number with one decimal, which is left out when it is zero.
 fn decimal(lang: Lang, value: f64) -> String {
     let tenths = (value * 10.0).round() as u64;
     let whole = number(lang, tenths / 10);
     match tenths % 10 {
         0 => whole,
-        tenth => format!("{whole}{}{tenth}", if lang == Lang::En { '.' } else { ',' }),
+        tenth => format!("{whole}{}{tenth}", decimal_mark(lang)),
     }
 }
 
 /// An amount with two decimals, without a currency: `1,234.50`, `1 234,50`.
 pub fn money(lang: Lang, value: f64) -> String {
     let cents = (value.max(0.0) * 100.0).round() as u64;
-    let mark = if lang == Lang::En { '.' } else { ',' };
+    let mark = decimal_mark(lang);
     format!("{}{mark}{:02}", number(lang, cents / 100), cents % 100)
 }
 
@@ -86,8 +94,9 @@ pub fn bytes(lang: Lang, value: u64) -> String {
 pub fn seconds(lang: Lang, value: f64) -> String {
     let value = value.max(0.0);
     let space = NARROW_NO_BREAK_SPACE;
-    if value > 0.0 && value < 0.1 {
-        return millis(lang, (value * 1000.0).ceil() as u64);
+    let whole_millis = (value * 1000.0).ceil() as u64;
+    if (1..100).contains(&whole_millis) {
+        return millis(lang, whole_millis);
     }
     if value < 9.95 {
         return format!("{}{space}s", decimal(lang, value));
@@ -214,6 +223,10 @@ mod tests {
             (0.0, "0 s"),
             (0.0004, "1 ms"),
             (0.042, "42 ms"),
+            (0.099, "99 ms"),
+            // Not "100 ms" here and "0.1 s" there.
+            (0.0995, "0.1 s"),
+            (0.1, "0.1 s"),
             (0.42, "0.4 s"),
             (9.97, "10 s"),
             (59.6, "1 min"),

@@ -59,7 +59,7 @@ fn away(vm: &Vm) -> Option<(&'static str, jiff::Timestamp)> {
 }
 
 /// Why a vault cannot protect a machine, with what to do, in the reader's language; `other` is the
-/// vault that protects it already. None when it can.
+/// vault of which it is an item already. None when it can.
 pub(crate) fn obstacle(
     view: &View,
     vault: &Vault,

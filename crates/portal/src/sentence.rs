@@ -80,6 +80,12 @@ pub(crate) fn say(lang: Lang, text: &str) -> String {
     other.unwrap_or_else(|| text.to_owned())
 }
 
+/// A reason that stands alone, not behind other words: with a capital.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// What something was done to, as the activity log keeps it; in English its times are written anew.
 pub(crate) fn target(lang: Lang, text: &str) -> String {
     translate(lang, &DONE, text, DEPTH_MAX).unwrap_or_else(|| text.to_owned())
@@ -193,6 +199,12 @@ mod tests {
             let said = target(lang, "web until 2026-12-22T23:59:59Z");
             assert_eq!(said, format!("web {until} {time}"));
         }
+    }
+
+    #[test]
+    fn a_reason_alone_begins_with_a_capital() {
+        assert_eq!(capitalised("élan"), "Élan");
+        assert_eq!(capitalised(""), "");
     }
 
     #[test]

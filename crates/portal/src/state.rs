@@ -38,8 +38,8 @@ pub struct PortalState {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Gives an id that was never used.
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
-    /// Reads the logs of a machine's guest, as they are now: none when there is nobody to ask, the
-    /// reason when that failed.
+    /// Reads the logs of a machine's guest, as they are now: none when it has none, the reason when
+    /// it cannot be asked.
     pub guest_logs: Arc<dyn Fn(VmId) -> Result<Vec<GuestLog>, String> + Send + Sync>,
     /// Tells the worker that there may be something to do.
     pub poke: Arc<dyn Fn() + Send + Sync>,

@@ -239,7 +239,7 @@ struct JobRow {
     name: String,
     operation: String,
     status: Status,
-    started: TimeElement,
+    started: Option<TimeElement>,
     duration: String,
     /// While it runs and the total is known.
     done: Option<String>,
@@ -253,9 +253,9 @@ impl<'a> JobTable<'a> {
             id: job.id.to_string(),
             name: job.name.clone(),
             operation: view.t(words::operation(&job.kind)),
-            status: status(view, words::job(job.status())),
-            started: view.time(job.started.unwrap_or(job.created)),
-            duration: view.seconds(job.seconds(view.now)),
+            status: status(view, words::job_now(job)),
+            started: job.started.map(|time| view.time(time)),
+            duration: duration(view, job),
             done: percent(job).map(|value| view.t1("percent", "value", value)),
         });
         Self { view, rows: rows.collect() }
@@ -263,6 +263,14 @@ impl<'a> JobTable<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+}
+
+/// How long a job has run; the wait before its start is no part of it.
+pub(crate) fn duration(view: &View, job: &Job) -> String {
+    match job.started {
+        Some(_) => view.seconds(job.seconds(view.now)),
+        None => "–".to_owned(),
     }
 }
 

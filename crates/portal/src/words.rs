@@ -3,7 +3,7 @@
 
 use coffre_control::model::{
     AgentState, BackupHealth, BackupOutcome, Consistency, Critical, DiskFormat, ExtensionState,
-    Immutability, ItemState, JobKind, JobStatus, Month, OsType, PointTier, PowerState,
+    Immutability, ItemState, Job, JobKind, JobStatus, Month, OsType, PointTier, PowerState,
     ProtectedItem, RecoveryPoint, Redundancy, RestoreTarget, SoftDeleteState, Step, StepStatus,
     WeekOfMonth, Weekday,
 };
@@ -56,6 +56,14 @@ pub(crate) fn role(role: Role) -> &'static str {
         Role::BackupMuaAdmin => "role-backup-mua-admin",
         Role::BackupOperator => "role-backup-operator",
         Role::Reader => "role-reader",
+    }
+}
+
+/// Key and tone of where a job is: one that nobody has begun yet is not in progress.
+pub(crate) fn job_now(job: &Job) -> (Tone, &'static str) {
+    match job.status() {
+        JobStatus::InProgress if job.started.is_none() => (Tone::Info, "job-queued"),
+        status => self::job(status),
     }
 }
 

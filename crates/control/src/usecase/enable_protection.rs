@@ -2,6 +2,7 @@
 //! stop. Makes no recovery point; the first backup does.
 
 use super::accept::{Accepted, accept};
+use super::expiry::settle_points;
 use super::plan::{Timetables, plan_backup, plan_expiry};
 use super::reduction::{check_end, check_reduction};
 use super::{find, vm};
@@ -53,6 +54,7 @@ pub fn enable_protection(
         item.disk_selection = selection;
     }
     tx.put_item(&mut item)?;
+    settle_points(tx, &vault, &item)?;
     plan_backup(tx, &item, &mut Timetables::default(), cx.now)?;
     plan_expiry(tx, &item, Some(Timestamp::MIN))?;
     lock_redundancy(tx, vault.clone())?;
@@ -141,9 +143,9 @@ fn change(
         return Err(Refusal::new(
             ErrorCode::BMSUserErrorContainerIsAlreadyRegisteredWithAnotherVault,
             format!(
-                "Virtual machine '{}' is protected by vault '{}' in resource group '{}'. A \
-                 virtual machine is protected by one vault only: use that one, or stop \
-                 protection there with deletion of the data.",
+                "Virtual machine '{}' is an item of vault '{}' in resource group '{}' already. A \
+                 virtual machine is an item of one vault only: use that one, or delete its \
+                 backup data there first.",
                 vm.name, other.name, other.group
             ),
         )

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::accept::{Accepted, accept};
 use super::approval::{deletion_of_data, second_person};
 use super::enable_protection::refuse_deleted;
-use super::expiry::ExpiryTime;
+use super::expiry::{ExpiryTime, settle_points};
 use super::find;
 use super::plan::{Timetables, plan_backup, plan_expiry};
 use crate::authz::Action;
@@ -191,8 +191,13 @@ pub fn purge_deleted_items(
     Ok(started)
 }
 
-/// No backup is due any more, and what the points are kept by may have changed.
+/// No backup is due any more, and what keeps the points may be another: their end is written down
+/// at once, so that no page tells the old one. Deleted points keep the end of their deletion.
 fn plan_anew(tx: &mut dyn Tx, cx: &Cx<'_>, item: &ProtectedItem) -> Result<(), Refusal> {
+    if !matches!(item.state, ItemState::SoftDeleted { .. }) {
+        let vault = find::vault(tx, item.vault)?;
+        settle_points(tx, &vault, item)?;
+    }
     plan_backup(tx, item, &mut Timetables::default(), cx.now)?;
     plan_expiry(tx, item, Some(Timestamp::MIN))
 }

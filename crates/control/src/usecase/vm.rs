@@ -163,9 +163,9 @@ pub fn power_vm(
         ));
     }
     check_not_busy(tx, &vm)?;
-    let kind = match power {
-        Power::Start => JobKind::StartVm,
-        Power::Stop { graceful } => JobKind::StopVm { graceful },
+    let (kind, verb) = match power {
+        Power::Start => (JobKind::StartVm, "start"),
+        Power::Stop { graceful } => (JobKind::StopVm { graceful }, "stop"),
     };
     let new = NewJob {
         id: cx.id(),
@@ -177,7 +177,7 @@ pub fn power_vm(
         user_triggered: true,
     };
     let accepted = accept(tx, cx, new, OperationEnd::JobEnded, scope)?;
-    cx.record(tx, Action::PowerVm, format!("virtual machine {}", vm.name))?;
+    cx.record(tx, Action::PowerVm, format!("virtual machine {}: {verb}", vm.name))?;
     Ok(accepted)
 }
 
@@ -243,5 +243,5 @@ fn obstacle(tx: &mut dyn Tx, vault: &Vault, vm: &Vm) -> Result<Option<String>, R
     }
     let Some(item) = tx.item_of_vm(vm.id)? else { return Ok(None) };
     let other = find::vault(tx, item.vault)?;
-    Ok(Some(format!("Vault '{}' protects it already.", other.name)))
+    Ok(Some(format!("It is an item of vault '{}' already.", other.name)))
 }

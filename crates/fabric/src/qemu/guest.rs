@@ -8,7 +8,7 @@ use crate::agent::AgentClient;
 use crate::extension::{
     Extension, ExtensionState, GuestLog, Installed, deliver, installed, read_log, upgrade_of,
 };
-use crate::{OsType, Result};
+use crate::{FabricError, OsType, Result};
 
 /// How long an agent that is alive may take to answer.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(3);
@@ -115,7 +115,13 @@ impl QemuMachine {
     /// The logs of the guest.
     pub(super) fn read_guest_logs(&self, bytes_max: usize) -> Result<Vec<GuestLog>> {
         let _channel = self.agent_channel();
-        let Some(mut agent) = self.quick_agent() else { return Ok(Vec::new()) };
+        let Some(mut agent) = self.quick_agent() else {
+            let name = self.name().to_owned();
+            return Err(match self.qmp()? {
+                Some(_) => FabricError::AgentSilent(name),
+                None => FabricError::NotRunning(name),
+            });
+        };
         let name = installed(&mut agent).map(|found| found.name);
         let name = name.or_else(|| self.offered().map(|extension| extension.name.clone()));
         Ok(read_log(&mut agent, &name.unwrap_or_default(), bytes_max))

@@ -54,7 +54,7 @@ pub(super) fn take(machine: &QemuMachine, request: &SnapshotRequest) -> Result<S
     }
     note.taken = Some(Taken {
         consistency: Consistency::Crash,
-        reason: "the machine is off".to_owned(),
+        reason: "the machine was off".to_owned(),
         freeze_window: None,
         freeze: None,
         taken_unix_ms: unix_ms(),

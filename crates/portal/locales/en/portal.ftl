@@ -180,6 +180,7 @@ redundancy-local-text = One copy, in the store of the region. It does not surviv
 redundancy-zone-text = Copies in several zones. Coffre does not make them: put the store on storage that spans zones.
 redundancy-hint = Can be changed until the vault protects its first item.
 redundancy-open = Can be chosen until the vault protects its first item
+redundancy-saved = Saved: { $redundancy }.
 redundancy-locked = { $redundancy }. Can no longer be changed: the vault protects items or has done so. For another choice create another vault.
 soft-delete = Soft delete
 soft-delete-disabled = Off: deleted data is gone at once
@@ -324,7 +325,7 @@ consistency = Consistency
 consistency-application = Application-consistent
 consistency-file-system = File-system consistent
 consistency-crash = Crash-consistent
-consistency-reason = Because
+consistency-reason = Reason
 freeze = Freeze window
 kept-until = Kept until
 kept-for-ever = Until somebody decides
@@ -347,6 +348,7 @@ restore-to-folder = Folder of a storage account
 restore-to-folder-text = Writes the disks as image files into a new folder. Nothing else is changed.
 restore-in-place = In place
 restore-in-place-text = Replaces the disks of the machine. The present disks are kept until the restored ones are verified.
+restore-new-vm = New machine
 restore-new-vm-text = Makes another machine from all disks. The present machine is left alone.
 restore-new-vm-name = Name of the new machine
 restore-stops-vm = The machine is stopped by the restore if it runs.
@@ -378,12 +380,14 @@ stop-delete-soft = { $count ->
 }
 stop-sure = Delete the backup data of { $name }
 stop-nothing = There is nothing to stop: backups are stopped already, and the data cannot be deleted now.
+stop-and-delete = Stop and delete
 
 ## Jobs
 job-name = Workload name
 jobs-none = No job yet
 jobs-none-text = Backups and restores appear here as soon as they are started.
 job-in-progress = In progress
+job-queued = Queued
 job-cancelling = Cancelling
 job-completed = Completed
 job-completed-with-warnings = Completed with warnings
@@ -555,14 +559,18 @@ role-backup-operator = Backup Operator
 role-reader = Reader
 you = (you)
 secret-renew = New secret
+secret-sure = Replace the secret of { $name }: the present one no longer works
+password-sure = Replace the password of { $name }: the present one no longer works
 secret-once = Write it down: the secret is shown only now
 password-change = Change password
 password-changed = The password was changed. It counts from the next sign-in.
+password-now = Present password
 password-new = New password
 password-again = The same again
 password-first = First password
 password-short = At least 12 characters, for example four words.
 password-not-same = The two are not the same.
+password-now-wrong = This is not the present password.
 activity = Activity log
 activity-text = Every change, with who made it. Nothing here can be edited.
 activity-find = Who or what
@@ -618,8 +626,8 @@ check-disks = { $count ->
    *[other] { $count } disks of { $size } together are backed up
 }
 obstacle-region = It is in region { $there }, the vault in { $here }. Use a vault in { $there }, or create one there.
-obstacle-this-vault = This vault protects it already.
-obstacle-other-vault = Vault { $vault } protects it already. Use that vault, or stop protection there with deletion of the data.
+obstacle-this-vault = It is an item of this vault already.
+obstacle-other-vault = It is an item of the vault { $vault } already. Use that vault, or delete its backup data there first.
 menu-of = Actions for { $name }
 
 ## Deployments

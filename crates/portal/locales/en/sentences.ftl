@@ -70,13 +70,13 @@ said-vm-not-run = Virtual machine '{ $name }' is not run by Coffre. Start and st
 said-hypervisor-lost-vm = Hypervisor '{ $hypervisor }' no longer has '{ $name }'.
 said-bring-back = Bring the virtual machine back, restore it, or stop protection.
 said-regions-differ = It is in region '{ $here }', the vault in '{ $there }'.
-said-protects-already = Vault '{ $vault }' protects it already.
+said-protects-already = It is an item of vault '{ $vault }' already.
 
 ## Protection
 said-other-region = Virtual machine '{ $name }' is in region '{ $here }', but vault '{ $vault }' is in region '{ $there }'. Use or create a vault in region '{ $again }'.
 said-other-subscription = Virtual machine '{ $name }' is in another subscription than the vault.
 said-earlier-vm = Vault '{ $vault }' holds recovery points of an earlier virtual machine '{ $name }' in resource group '{ $group }'. Stop protection of that item with deletion of its data first, or rename the new virtual machine.
-said-other-vault = Virtual machine '{ $name }' is protected by vault '{ $vault }' in resource group '{ $group }'. A virtual machine is protected by one vault only: use that one, or stop protection there with deletion of the data.
+said-other-vault = Virtual machine '{ $name }' is an item of vault '{ $vault }' in resource group '{ $group }' already. A virtual machine is an item of one vault only: use that one, or delete its backup data there first.
 said-back-to-standard = An item under an Enhanced policy ('{ $old }') cannot go back to a Standard one ('{ $new }'). Choose an Enhanced policy.
 said-data-was-deleted = The backup data of '{ $name }' was deleted and is kept until { $time }. Bring it back with undelete first.
 said-no-lun = Virtual machine '{ $name }' has no data disk with LUN { $lun }; it has these: { $list }.
@@ -180,6 +180,7 @@ said-choose-one-machine = Choose at least one virtual machine.
 said-choose-subscription = Choose a subscription from the list.
 said-choose-target = Choose where to restore: into a folder, in place, or as a new machine.
 said-confirm-in-place = A restore in place replaces the disks of the virtual machine. Confirm it with the tick beneath, or restore into a folder.
+said-confirm-secret = What somebody signs in with is not replaced by accident. Confirm it with the tick.
 said-confirm-deletion = Deleting backup data cannot be taken for granted. Confirm it with the tick.
 
 ## How whole a point is
@@ -294,6 +295,7 @@ said-off-first = the machine { $name } must be off before its disks are replaced
 said-target-vm-gone = the machine whose disks would be replaced is gone
 said-no-hypervisor-has = no hypervisor has the virtual machine { $name } any more
 said-vm-is-off = the machine { $name } is off
+said-no-agent-answers = no guest agent answers in the machine { $name }
 said-vm-must-be-off = the machine { $name } must be off for this
 said-vm-no-start = the machine { $name } did not start: { $why }
 said-vm-no-disk = the machine { $name } has no disk { $disk }
@@ -324,6 +326,8 @@ done-restore = { $vm } from point { $point }
 done-vault = vault { $vault } in group { $group }
 done-policy = policy { $policy } of vault { $vault }
 done-vm = virtual machine { $vm }
+done-vm-start = virtual machine { $vm }: start
+done-vm-stop = virtual machine { $vm }: stop
 done-group = resource group { $group }
 done-account = storage account { $account }
 done-point = point { $point } of { $vm }

@@ -180,6 +180,7 @@ redundancy-local-text = Una sola copia, en el almacenamiento de la región. No s
 redundancy-zone-text = Copias en varias zonas. Coffre no las hace: ponga los datos en un almacenamiento que abarque varias zonas.
 redundancy-hint = Se puede cambiar hasta que el almacén proteja su primer elemento.
 redundancy-open = Se puede elegir hasta que el almacén proteja su primer elemento
+redundancy-saved = Guardado: { $redundancy }.
 redundancy-locked = { $redundancy }. Ya no se puede cambiar: el almacén protege o ha protegido elementos. Para otra opción, cree otro almacén.
 soft-delete = Eliminación temporal
 soft-delete-disabled = Desactivada: los datos eliminados desaparecen de inmediato
@@ -347,6 +348,7 @@ restore-to-folder = Carpeta de una cuenta de almacenamiento
 restore-to-folder-text = Escribe los discos como archivos de imagen en una carpeta nueva. No se cambia nada más.
 restore-in-place = En el mismo lugar
 restore-in-place-text = Reemplaza los discos de la máquina. Los discos actuales se guardan hasta que los restaurados estén comprobados.
+restore-new-vm = Máquina nueva
 restore-new-vm-text = Crea otra máquina con todos los discos. La máquina actual no se toca.
 restore-new-vm-name = Nombre de la máquina nueva
 restore-stops-vm = La restauración detiene la máquina si está en ejecución.
@@ -378,12 +380,14 @@ stop-delete-soft = { $count ->
 }
 stop-sure = Eliminar los datos de copia de seguridad de { $name }
 stop-nothing = No hay nada que detener: las copias de seguridad ya están detenidas y los datos no se pueden eliminar ahora.
+stop-and-delete = Detener y eliminar
 
 ## Jobs
 job-name = Nombre de la carga de trabajo
 jobs-none = Todavía no hay trabajos
 jobs-none-text = Las copias de seguridad y las restauraciones aparecen aquí en cuanto se inician.
 job-in-progress = En curso
+job-queued = En cola
 job-cancelling = Cancelando
 job-completed = Completado
 job-completed-with-warnings = Completado con advertencias
@@ -555,14 +559,18 @@ role-backup-operator = Operador de copias de seguridad
 role-reader = Lector
 you = (usted)
 secret-renew = Secreto nuevo
+secret-sure = Reemplazar el secreto de { $name }: el actual deja de servir
+password-sure = Reemplazar la contraseña de { $name }: la actual deja de servir
 secret-once = Anótelo: el secreto solo se muestra ahora
 password-change = Cambiar contraseña
 password-changed = La contraseña se ha cambiado. Vale desde el próximo inicio de sesión.
+password-now = Contraseña actual
 password-new = Contraseña nueva
 password-again = Otra vez la misma
 password-first = Primera contraseña
 password-short = Al menos 12 caracteres; por ejemplo, cuatro palabras.
 password-not-same = Las dos no son iguales.
+password-now-wrong = Esta no es la contraseña actual.
 activity = Registro de actividad
 activity-text = Cada cambio, con quién lo hizo. Nada de esto se puede editar.
 activity-find = Quién o qué
@@ -618,8 +626,8 @@ check-disks = { $count ->
    *[other] Se copian { $count } discos de { $size } en total
 }
 obstacle-region = Está en la región { $there }; el almacén, en { $here }. Use un almacén de { $there } o cree uno allí.
-obstacle-this-vault = Este almacén ya la protege.
-obstacle-other-vault = El almacén { $vault } ya la protege. Use ese almacén, o detenga allí la protección eliminando los datos.
+obstacle-this-vault = Ya es un elemento de este almacén.
+obstacle-other-vault = Ya es un elemento del almacén { $vault }. Use ese almacén, o elimine antes allí sus datos de copia de seguridad.
 menu-of = Acciones para { $name }
 
 ## Deployments
@@ -676,7 +684,7 @@ codes-reset = Desactivar códigos
 ## Resource guards
 guards = Protecciones de recursos
 guard = Protección de recursos
-guards-text = Una protección está delante de lo que quita seguridad a un almacén: tiene que aprobarlo uno de sus titulares que no lo haya pedido.
+guards-text = Una protección cuida de un almacén: lo que debilita su seguridad debe aprobarlo un titular distinto de quien lo pide.
 guards-none = Todavía no hay ninguna protección de recursos
 guards-none-text = Cree una abajo y ponga después almacenes bajo ella. Debería tenerla alguien con el rol Administrador de MUA de copias de seguridad, no quien lleva los almacenes.
 guard-holders = Titulares
@@ -691,7 +699,7 @@ guard-change-of = Cambiar la protección { $name }
 guard-delete = Eliminar la protección
 guard-new = Nueva protección de recursos
 guard-name-hint = De 1 a 80 letras, dígitos, guiones, guiones bajos y puntos.
-guard-covers = Qué necesita una segunda persona
+guard-covers = Para qué hace falta una segunda persona
 guard-always = Las dos primeras cosas, siempre.
 critical-soft-delete = Desactivar la eliminación temporal o conservar menos días lo eliminado
 critical-guard = Quitar la protección a un almacén

@@ -69,13 +69,13 @@ said-vm-not-run = Coffre no ejecuta la máquina virtual '{ $name }'. Iníciela y
 said-hypervisor-lost-vm = El hipervisor '{ $hypervisor }' ya no tiene '{ $name }'.
 said-bring-back = Recupere la máquina virtual, restáurela o detenga la protección.
 said-regions-differ = Está en la región '{ $here }' y el almacén en '{ $there }'.
-said-protects-already = El almacén '{ $vault }' ya la protege.
+said-protects-already = Ya es un elemento del almacén '{ $vault }'.
 
 ## Protection
 said-other-region = La máquina virtual '{ $name }' está en la región '{ $here }', pero el almacén '{ $vault }' está en la región '{ $there }'. Use o cree un almacén en la región '{ $again }'.
 said-other-subscription = La máquina virtual '{ $name }' está en otra suscripción que el almacén.
 said-earlier-vm = El almacén '{ $vault }' contiene puntos de recuperación de una máquina virtual anterior '{ $name }' del grupo de recursos '{ $group }'. Detenga antes la protección de ese elemento eliminando sus datos, o cambie el nombre de la máquina nueva.
-said-other-vault = La máquina virtual '{ $name }' está protegida por el almacén '{ $vault }' del grupo de recursos '{ $group }'. Un solo almacén protege una máquina virtual: use ese, o detenga allí la protección eliminando los datos.
+said-other-vault = La máquina virtual '{ $name }' ya es un elemento del almacén '{ $vault }' del grupo de recursos '{ $group }'. Una máquina virtual es elemento de un solo almacén: use ese, o elimine antes allí sus datos de copia de seguridad.
 said-back-to-standard = Un elemento con una directiva mejorada ('{ $old }') no puede volver a una estándar ('{ $new }'). Elija una directiva mejorada.
 said-data-was-deleted = Los datos de copia de seguridad de '{ $name }' se eliminaron y se conservan hasta el { $time }. Recupérelos antes.
 said-no-lun = La máquina virtual '{ $name }' no tiene ningún disco de datos con el LUN { $lun }; tiene estos: { $list }.
@@ -179,6 +179,7 @@ said-choose-one-machine = Elija al menos una máquina virtual.
 said-choose-subscription = Elija una suscripción de la lista.
 said-choose-target = Elija dónde restaurar: en una carpeta, en el mismo lugar o como máquina nueva.
 said-confirm-in-place = Una restauración en el mismo lugar reemplaza los discos de la máquina virtual. Confírmela con la casilla de debajo o restaure en una carpeta.
+said-confirm-secret = Aquello con lo que alguien inicia sesión no se reemplaza por descuido. Confírmelo con la casilla.
 said-confirm-deletion = Eliminar datos de copia de seguridad no se da por supuesto. Confírmelo con la casilla.
 
 ## How whole a point is
@@ -293,6 +294,7 @@ said-off-first = la máquina { $name } debe estar apagada antes de reemplazar su
 said-target-vm-gone = la máquina cuyos discos se reemplazarían ya no está
 said-no-hypervisor-has = ningún hipervisor tiene ya la máquina virtual { $name }
 said-vm-is-off = la máquina { $name } está apagada
+said-no-agent-answers = ningún agente invitado responde en la máquina { $name }
 said-vm-must-be-off = la máquina { $name } debe estar apagada para esto
 said-vm-no-start = la máquina { $name } no arrancó: { $why }
 said-vm-no-disk = la máquina { $name } no tiene el disco { $disk }
@@ -323,6 +325,8 @@ done-restore = { $vm } desde el punto { $point }
 done-vault = almacén { $vault } del grupo { $group }
 done-policy = directiva { $policy } del almacén { $vault }
 done-vm = máquina virtual { $vm }
+done-vm-start = máquina virtual { $vm }: inicio
+done-vm-stop = máquina virtual { $vm }: detención
 done-group = grupo de recursos { $group }
 done-account = cuenta de almacenamiento { $account }
 done-point = punto { $point } de { $vm }

@@ -180,6 +180,7 @@ redundancy-local-text = Une seule copie, dans le stockage de la région. Elle ne
 redundancy-zone-text = Des copies dans plusieurs zones. Coffre ne les fait pas : placez les données sur un stockage réparti sur plusieurs zones.
 redundancy-hint = Modifiable jusqu’à ce que le coffre protège son premier élément.
 redundancy-open = Au choix jusqu’à ce que le coffre protège son premier élément
+redundancy-saved = Enregistré : { $redundancy }.
 redundancy-locked = { $redundancy }. Ne peut plus être modifié : le coffre protège ou a protégé des éléments. Pour un autre choix, créez un autre coffre.
 soft-delete = Suppression réversible
 soft-delete-disabled = Désactivée : les données supprimées disparaissent aussitôt
@@ -344,6 +345,7 @@ restore-to-folder = Dossier d’un compte de stockage
 restore-to-folder-text = Écrit les disques comme fichiers image dans un nouveau dossier. Rien d’autre n’est modifié.
 restore-in-place = Sur place
 restore-in-place-text = Remplace les disques de la machine. Les disques actuels sont gardés jusqu’à ce que les disques restaurés soient vérifiés.
+restore-new-vm = Nouvelle machine
 restore-new-vm-text = Crée une autre machine à partir de tous les disques. La machine actuelle n’est pas touchée.
 restore-new-vm-name = Nom de la nouvelle machine
 restore-stops-vm = La restauration arrête la machine si elle est en cours d’exécution.
@@ -375,12 +377,14 @@ stop-delete-soft = { $count ->
 }
 stop-sure = Supprimer les données de sauvegarde de { $name }
 stop-nothing = Il n’y a rien à arrêter : les sauvegardes sont déjà arrêtées, et les données ne peuvent pas être supprimées maintenant.
+stop-and-delete = Arrêter et supprimer
 
 ## Jobs
 job-name = Nom de la charge de travail
 jobs-none = Pas encore de tâche
 jobs-none-text = Les sauvegardes et les restaurations apparaissent ici dès qu’elles sont lancées.
 job-in-progress = En cours
+job-queued = En file d’attente
 job-cancelling = Annulation en cours
 job-completed = Terminé
 job-completed-with-warnings = Terminé avec des avertissements
@@ -552,14 +556,18 @@ role-backup-operator = Opérateur de sauvegarde
 role-reader = Lecteur
 you = (vous)
 secret-renew = Nouveau secret
+secret-sure = Remplacer le secret de { $name } : l’actuel ne marche plus
+password-sure = Remplacer le mot de passe de { $name } : l’actuel ne marche plus
 secret-once = Notez-le : le secret n’est montré que maintenant
 password-change = Changer le mot de passe
 password-changed = Le mot de passe a été changé. Il vaut dès la prochaine connexion.
+password-now = Mot de passe actuel
 password-new = Nouveau mot de passe
 password-again = Le même encore une fois
 password-first = Premier mot de passe
 password-short = Au moins 12 caractères, par exemple quatre mots.
 password-not-same = Les deux ne sont pas identiques.
+password-now-wrong = Ce n’est pas le mot de passe actuel.
 activity = Journal d’activité
 activity-text = Chaque changement et son auteur. Rien ici ne peut être modifié.
 activity-find = Qui ou quoi
@@ -616,8 +624,8 @@ check-disks = { $count ->
    *[other] { $count } disques de { $size } au total sont sauvegardés
 }
 obstacle-region = Elle est dans la région { $there }, le coffre dans { $here }. Utilisez un coffre de { $there }, ou créez-en un là-bas.
-obstacle-this-vault = Ce coffre la protège déjà.
-obstacle-other-vault = Le coffre { $vault } la protège déjà. Utilisez ce coffre, ou arrêtez-y la protection en supprimant les données.
+obstacle-this-vault = Elle est déjà un élément de ce coffre.
+obstacle-other-vault = Elle est déjà un élément du coffre { $vault }. Utilisez ce coffre, ou supprimez-y d’abord ses données de sauvegarde.
 menu-of = Actions pour { $name }
 
 ## Deployments

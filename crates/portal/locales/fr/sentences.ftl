@@ -69,13 +69,13 @@ said-vm-not-run = Coffre ne fait pas tourner la machine virtuelle « { $name } �
 said-hypervisor-lost-vm = L’hyperviseur « { $hypervisor } » n’a plus « { $name } ».
 said-bring-back = Faites revenir la machine virtuelle, restaurez-la, ou arrêtez la protection.
 said-regions-differ = Elle est dans la région « { $here } », le coffre dans « { $there } ».
-said-protects-already = Le coffre « { $vault } » la protège déjà.
+said-protects-already = Elle est déjà un élément du coffre « { $vault } ».
 
 ## Protection
 said-other-region = La machine virtuelle « { $name } » est dans la région « { $here } », mais le coffre « { $vault } » est dans la région « { $there } ». Utilisez ou créez un coffre dans la région « { $again } ».
 said-other-subscription = La machine virtuelle « { $name } » est dans un autre abonnement que le coffre.
 said-earlier-vm = Le coffre « { $vault } » contient des points de récupération d’une machine virtuelle antérieure « { $name } » du groupe de ressources « { $group } ». Arrêtez d’abord la protection de cet élément en supprimant ses données, ou renommez la nouvelle machine.
-said-other-vault = La machine virtuelle « { $name } » est protégée par le coffre « { $vault } » du groupe de ressources « { $group } ». Un seul coffre protège une machine virtuelle : utilisez celui-là, ou arrêtez-y la protection en supprimant les données.
+said-other-vault = La machine virtuelle « { $name } » est déjà un élément du coffre « { $vault } » du groupe de ressources « { $group } ». Une machine virtuelle est l’élément d’un seul coffre : utilisez celui-là, ou supprimez-y d’abord ses données de sauvegarde.
 said-back-to-standard = Un élément sous une stratégie améliorée (« { $old } ») ne peut pas revenir à une stratégie standard (« { $new } »). Choisissez une stratégie améliorée.
 said-data-was-deleted = Les données de sauvegarde de « { $name } » ont été supprimées et sont gardées jusqu’au { $time }. Annulez d’abord la suppression.
 said-no-lun = La machine virtuelle « { $name } » n’a pas de disque de données de LUN { $lun } ; elle a ceux-ci : { $list }.
@@ -179,6 +179,7 @@ said-choose-one-machine = Choisissez au moins une machine virtuelle.
 said-choose-subscription = Choisissez un abonnement dans la liste.
 said-choose-target = Choisissez où restaurer : dans un dossier, sur place, ou comme nouvelle machine.
 said-confirm-in-place = Une restauration sur place remplace les disques de la machine virtuelle. Confirmez-la avec la case en dessous, ou restaurez dans un dossier.
+said-confirm-secret = Ce avec quoi quelqu’un se connecte ne se remplace pas par mégarde. Confirmez avec la case.
 said-confirm-deletion = Supprimer des données de sauvegarde ne va pas de soi. Confirmez avec la case.
 
 ## How whole a point is
@@ -293,6 +294,7 @@ said-off-first = la machine { $name } doit être éteinte avant le remplacement 
 said-target-vm-gone = la machine dont les disques seraient remplacés n’est plus là
 said-no-hypervisor-has = plus aucun hyperviseur n’a la machine virtuelle { $name }
 said-vm-is-off = la machine { $name } est éteinte
+said-no-agent-answers = aucun agent invité ne répond dans la machine { $name }
 said-vm-must-be-off = la machine { $name } doit être éteinte pour cela
 said-vm-no-start = la machine { $name } n’a pas démarré : { $why }
 said-vm-no-disk = la machine { $name } n’a pas de disque { $disk }
@@ -323,6 +325,8 @@ done-restore = { $vm } depuis le point { $point }
 done-vault = coffre { $vault } du groupe { $group }
 done-policy = stratégie { $policy } du coffre { $vault }
 done-vm = machine virtuelle { $vm }
+done-vm-start = machine virtuelle { $vm } : démarrage
+done-vm-stop = machine virtuelle { $vm } : arrêt
 done-group = groupe de ressources { $group }
 done-account = compte de stockage { $account }
 done-point = point { $point } de { $vm }

@@ -4,11 +4,12 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use coffre_control::attempts::HeldBack;
 use coffre_control::id::PrincipalId;
 use coffre_control::model::{Principal, PrincipalKind};
 use coffre_control::usecase::{
-    Certificate, NewPrincipal, add_certificate, certificates_of, create_principal, factor_of,
-    hash_password, hash_random_secret, hash_secret, list_principals, read_certificate,
+    Certificate, Entry, NewPrincipal, add_certificate, certificates_of, create_principal,
+    factor_of, hash_password, hash_random_secret, hash_secret, list_principals, read_certificate,
     remove_certificate, remove_factor, set_roles, set_secret,
 };
 use coffre_control::{Caller, ErrorCode, Refusal, Role};
@@ -18,6 +19,7 @@ use crate::form::{Fields, all, first};
 use crate::page::error::{log, status_of};
 use crate::page::parse_id;
 use crate::page::prelude::*;
+use crate::page::sign_in::{check, held_back, with_retry};
 use crate::session;
 use crate::view::TimeElement;
 use crate::words;
@@ -46,6 +48,9 @@ struct Row {
     is_program: bool,
     roles: Vec<Role>,
     is_me: bool,
+    /// What gives them another secret or password, and what is asked before.
+    renew: String,
+    renew_sure: String,
     /// Whether codes are asked for at their sign-in.
     has_codes: bool,
     /// Serial number, and until when it is good.
@@ -57,8 +62,21 @@ struct Row {
 struct Password<'a> {
     view: &'a View,
     section: &'static str,
+    held: Option<Notice>,
+    wrong_now: bool,
     wrong: Option<String>,
     done: bool,
+}
+
+/// What became of the form.
+enum Changed {
+    Not,
+    Done,
+    HeldBack(HeldBack),
+    /// The present password.
+    WrongNow,
+    /// The new one, and the text that says why.
+    Wrong(&'static str),
 }
 
 /// `GET /portal/settings/access`.
@@ -114,8 +132,24 @@ pub(crate) async fn change_roles(
 }
 
 /// `POST /portal/settings/access/{id}/secret`: a new secret, which is shown once.
-pub(crate) async fn renew(State(app): State<App>, view: View, Path(id): Path<String>) -> Answer {
+pub(crate) async fn renew(
+    State(app): State<App>,
+    view: View,
+    Path(id): Path<String>,
+    Form(fields): Fields,
+) -> Answer {
     let id: PrincipalId = parse_id(&id)?;
+    if id == view.caller().principal {
+        // Their own page asks for the present one.
+        return go("/portal/settings/password");
+    }
+    if first(&fields, "sure").is_empty() {
+        let refusal = Refusal::new(
+            ErrorCode::InvalidRequestContent,
+            "What somebody signs in with is not replaced by accident. Confirm it with the tick.",
+        );
+        return page(&app, &view, Some(refusal), None, "").await;
+    }
     let secret = session::token();
     let shown = secret.clone();
     let done = app.blocking_change(
@@ -185,43 +219,82 @@ pub(crate) async fn reset_codes(
 
 /// `GET /portal/settings/password`.
 pub(crate) async fn password(view: View) -> Answer {
-    html(&Password { view: &view, section: "settings", wrong: None, done: false })
+    password_page(&view, Changed::Not)
 }
 
-/// `POST /portal/settings/password`: the reader's own.
+/// `POST /portal/settings/password`: the reader's own. Whoever found an open browser must not be
+/// able to take it over: the present one is needed, and guesses at it count like those at a sign-in.
 pub(crate) async fn change_password(
     State(app): State<App>,
     view: View,
     Form(fields): Fields,
 ) -> Answer {
-    let (new, again) = (first(&fields, "new").to_owned(), first(&fields, "again").to_owned());
+    let new = first(&fields, "new").to_owned();
+    if new != first(&fields, "again") {
+        return password_page(&view, Changed::Wrong("password-not-same"));
+    }
     let Caller { principal, .. } = view.caller();
+    match check_present(&app, &view, first(&fields, "now").to_owned()).await? {
+        Entry::In(who) | Entry::NeedsCode(who) if who.principal == principal => {}
+        Entry::HeldBack(held) => return password_page(&view, Changed::HeldBack(held)),
+        _ => return password_page(&view, Changed::WrongNow),
+    }
     let done = app.blocking_change(
         "portal_password",
         view.caller(),
-        move || {
-            if new != again {
-                return Err(
-                    Refusal::new(ErrorCode::InvalidParameter, "not the same").about("again")
-                );
-            }
-            hash_password(&new, &salt())
-        },
+        move || hash_password(&new, &salt()),
         move |tx, cx, hash| set_secret(tx, cx, principal, |_| hash),
     );
-    let (status, wrong) = match done.await {
-        Ok(_) => (StatusCode::OK, None),
-        Err(refusal) => {
-            let key = match refusal.target.as_deref() {
-                Some("again") => "password-not-same",
-                Some("password") => "password-short",
-                _ => return Err(refusal.into()),
-            };
-            (status_of(&refusal), Some(view.t(key)))
+    match done.await {
+        Ok(_) => password_page(&view, Changed::Done),
+        Err(refusal) if refusal.target.as_deref() == Some("password") => {
+            password_page(&view, Changed::Wrong("password-short"))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Whether the reader knows what they sign in with.
+async fn check_present(app: &App, view: &View, secret: String) -> Result<Entry, Refusal> {
+    let me = view.caller().principal;
+    let found =
+        app.look("portal_own_secret", view.caller(), move |tx, _| Ok(tx.principal(me)?)).await?;
+    let name = match found {
+        Some(it) if it.kind == PrincipalKind::User => it.name,
+        _ => me.to_string(),
+    };
+    check(app, name, secret, view.source).await
+}
+
+fn password_page(view: &View, changed: Changed) -> Answer {
+    let mut page = Password {
+        view,
+        section: "settings",
+        held: None,
+        wrong_now: false,
+        wrong: None,
+        done: false,
+    };
+    let status = match changed {
+        Changed::Not => StatusCode::OK,
+        Changed::Done => {
+            page.done = true;
+            StatusCode::OK
+        }
+        Changed::HeldBack(held) => {
+            page.held = Some(held_back(view, held));
+            return Ok(with_retry(html_with(StatusCode::TOO_MANY_REQUESTS, &page)?, held));
+        }
+        Changed::WrongNow => {
+            page.wrong_now = true;
+            StatusCode::BAD_REQUEST
+        }
+        Changed::Wrong(key) => {
+            page.wrong = Some(view.t(key));
+            StatusCode::BAD_REQUEST
         }
     };
-    let done = wrong.is_none();
-    html_with(status, &Password { view: &view, section: "settings", wrong, done })
+    html_with(status, &page)
 }
 
 async fn page(
@@ -249,21 +322,29 @@ async fn page(
         status_of(refusal)
     });
     let role = |role: Role| (role, view.t(words::role(role)));
-    let row = |(it, certificates, has_codes): &(Principal, Vec<Certificate>, bool)| Row {
-        id: it.id,
-        name: it.name.clone(),
-        kind: view.t(match it.kind {
-            PrincipalKind::User => "kind-person",
-            PrincipalKind::ServicePrincipal => "kind-program",
-        }),
-        is_program: it.kind == PrincipalKind::ServicePrincipal,
-        roles: it.roles.clone(),
-        is_me: it.id == me,
-        has_codes: *has_codes,
-        certificates: certificates
-            .iter()
-            .map(|it| (it.serial.clone(), view.time(it.until)))
-            .collect(),
+    let row = |(it, certificates, has_codes): &(Principal, Vec<Certificate>, bool)| {
+        let (renew, sure) = match it.kind {
+            PrincipalKind::User => ("password-new", "password-sure"),
+            PrincipalKind::ServicePrincipal => ("secret-renew", "secret-sure"),
+        };
+        Row {
+            renew: view.t(renew),
+            renew_sure: view.t1(sure, "name", it.name.as_str()),
+            id: it.id,
+            name: it.name.clone(),
+            kind: view.t(match it.kind {
+                PrincipalKind::User => "kind-person",
+                PrincipalKind::ServicePrincipal => "kind-program",
+            }),
+            is_program: it.kind == PrincipalKind::ServicePrincipal,
+            roles: it.roles.clone(),
+            is_me: it.id == me,
+            has_codes: *has_codes,
+            certificates: certificates
+                .iter()
+                .map(|it| (it.serial.clone(), view.time(it.until)))
+                .collect(),
+        }
     };
     html_with(
         status,

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use coffre_control::Refusal;
 use coffre_control::id::{ItemId, VaultId};
+use coffre_control::model::ProtectedItem;
 use coffre_control::port::{PointSearch, Search, Tx};
 use coffre_control::usecase::vault::get_vault_by_id;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use crate::az::AzCommand;
 use crate::format;
+use crate::i18n::Lang;
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::sort::skipped;
@@ -25,7 +27,8 @@ struct Costs<'a> {
     section: &'static str,
     id: VaultId,
     name: &'a str,
-    price: &'a str,
+    price: String,
+    price_example: String,
     wrong_price: bool,
     with_price: bool,
     rows: Vec<Row>,
@@ -49,7 +52,8 @@ struct Use {
     id: ItemId,
     name: String,
     points: u64,
-    size: u64,
+    /// Of the disks that are backed up, in bytes; none when nobody knows it any more.
+    size: Option<u64>,
     stored: u64,
 }
 
@@ -90,7 +94,7 @@ pub(crate) async fn show(
         id: Some(it.id),
         name: it.name.clone(),
         points: view.number(it.points),
-        size: view.bytes(it.size),
+        size: it.size.map_or_else(|| "–".to_owned(), |size| view.bytes(size)),
         stored: view.bytes(it.stored),
         cost: cost(it.stored),
     };
@@ -100,7 +104,11 @@ pub(crate) async fn show(
         section: "vaults",
         id,
         name: &vault.name,
-        price: &asked.price,
+        price: match price {
+            Some(_) => written_price(view.lang, &asked.price),
+            None => asked.price.clone(),
+        },
+        price_example: format::money(view.lang, 0.02),
         wrong_price: price.is_none() && !asked.price.is_empty(),
         with_price: price.is_some(),
         rows: uses.iter().map(row).collect(),
@@ -108,7 +116,7 @@ pub(crate) async fn show(
             id: None,
             name: view.t("total"),
             points: view.number(sum(|it| it.points)),
-            size: view.bytes(sum(|it| it.size)),
+            size: view.bytes(sum(|it| it.size.unwrap_or_default())),
             stored: view.bytes(sum(|it| it.stored)),
             cost: cost(sum(|it| it.stored)),
         },
@@ -130,18 +138,28 @@ fn read_uses(tx: &mut dyn Tx, id: VaultId, page: &str) -> Result<(usize, Vec<Use
     let count = tx.count_items(&search)?;
     let mut uses = Vec::new();
     for item in tx.search_items(&Search { skip: skipped(page, count), ..search })? {
-        let newest = PointSearch { item: Some(item.id), limit: 1, ..PointSearch::default() };
-        let newest = tx.search_points(&newest)?;
         let stored = tx.stored_of_item(item.id)?;
+        let size = read_size(tx, &item)?;
         uses.push(Use {
             id: item.id,
             name: item.vm_name,
             points: stored.points,
-            size: newest.first().map_or(0, |point| point.size_bytes),
+            size,
             stored: stored.bytes,
         });
     }
     Ok((usize::try_from(count).unwrap_or(usize::MAX), uses))
+}
+
+/// The disks of an item's newest point; before its first, those of its machine that will be in it.
+fn read_size(tx: &mut dyn Tx, item: &ProtectedItem) -> Result<Option<u64>, Refusal> {
+    let newest = PointSearch { item: Some(item.id), limit: 1, ..PointSearch::default() };
+    if let Some(point) = tx.search_points(&newest)?.first() {
+        return Ok(Some(point.size_bytes));
+    }
+    let Some(vm) = tx.vm(item.vm)?.filter(|vm| !vm.disks.is_empty()) else { return Ok(None) };
+    let taken = vm.disks.iter().filter(|disk| item.takes_disk(disk.lun));
+    Ok(Some(taken.map(|disk| disk.size_bytes).sum()))
 }
 
 /// A price with a point or a comma; none when it is no price.
@@ -150,9 +168,20 @@ fn read_price(text: &str) -> Option<f64> {
     (price.is_finite() && (0.0..1e9).contains(&price)).then_some(price)
 }
 
+/// A price as it was typed, all its digits, with the mark of the reader.
+fn written_price(lang: Lang, text: &str) -> String {
+    text.trim().replace(['.', ','], format::decimal_mark(lang))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prices_come_back_as_the_reader_writes_them() {
+        assert_eq!(written_price(Lang::Fr, " 0.0185"), "0,0185");
+        assert_eq!(written_price(Lang::En, "0,02"), "0.02");
+    }
 
     #[test]
     fn prices_are_read_with_either_mark() {

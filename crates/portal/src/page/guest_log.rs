@@ -11,6 +11,7 @@ use crate::az::{AzCommand, is_treacherous};
 use crate::page::parse_id;
 use crate::page::prelude::*;
 use crate::page::vm::log_command;
+use crate::sentence::capitalised;
 use crate::view::TimeElement;
 
 /// Letters that are shown of all files together: of each its end.
@@ -55,7 +56,8 @@ pub(crate) async fn show(State(app): State<App>, view: View, Path(id): Path<Stri
             (logs.iter().take(FILES_MAX).map(|log| file(log, room)).collect(), None)
         }
         Err(reason) => {
-            let lines = [view.say(&plain(&reason)), view.t("guest-log-failed-advice")];
+            let lines =
+                [capitalised(&view.say(&plain(&reason))), view.t("guest-log-failed-advice")];
             (Vec::new(), Some(Notice::new(Tone::Warn, lines).titled(view.t("guest-log-failed"))))
         }
     };

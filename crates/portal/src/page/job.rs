@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use crate::az::AzCommand;
 use crate::page::parse_id;
 use crate::page::prelude::*;
-use crate::table::percent;
+use crate::sentence::capitalised;
+use crate::table::{duration, percent};
 use crate::view::TimeElement;
 use crate::words;
 
@@ -131,7 +132,7 @@ fn live<'a>(view: &'a View, found: &Found) -> Live<'a> {
         view,
         id: job.id.to_string(),
         ended: job.state.is_ended(),
-        status: status(view, words::job(job.status())),
+        status: status(view, words::job_now(job)),
         may_cancel: is_cancellable(job) && view.may(Action::CancelJob),
         notices: notices(view, job),
         facts: facts(view, job),
@@ -147,7 +148,7 @@ fn live<'a>(view: &'a View, found: &Found) -> Live<'a> {
             .collect(),
         started: job.started.map(|time| view.time_exact(time)),
         finished: job.ended.map(|time| view.time_exact(time)),
-        duration: view.seconds(job.seconds(view.now)),
+        duration: duration(view, job),
     }
 }
 
@@ -227,7 +228,7 @@ fn facts(view: &View, job: &Job) -> Vec<(String, String)> {
         let (_, key) = words::consistency(snapshot.consistency);
         add("consistency", view.t(key));
         if snapshot.consistency != Consistency::Application || !snapshot.reason.is_empty() {
-            add("consistency-reason", view.say(&snapshot.reason));
+            add("consistency-reason", capitalised(&view.say(&snapshot.reason)));
         }
         add(
             "freeze",

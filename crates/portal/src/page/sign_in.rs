@@ -149,7 +149,13 @@ pub(crate) fn with_retry(mut response: Response, held: HeldBack) -> Response {
     response
 }
 
-async fn check(app: &App, name: String, secret: String, source: Source) -> Result<Entry, Refusal> {
+/// Checks a secret or a password of whoever has this name or client id.
+pub(crate) async fn check(
+    app: &App,
+    name: String,
+    secret: String,
+    source: Source,
+) -> Result<Entry, Refusal> {
     let Ok(_turn) = app.sign_ins.acquire().await else {
         return Err(Refusal::new(ErrorCode::ServiceUnavailable, "The service is stopping."));
     };

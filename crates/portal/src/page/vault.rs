@@ -41,6 +41,7 @@ struct VaultPage<'a> {
     created: TimeElement,
     tiles: Vec<Tile>,
     refused: Option<Notice>,
+    redundancy_saved: bool,
     may_change: bool,
     may_protect: bool,
     may_delete: bool,
@@ -93,7 +94,12 @@ pub(crate) async fn show(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    page(&app, &view, parse_id(&id)?, &asked.page, None).await
+    let shown = Shown {
+        number: asked.page,
+        redundancy_saved: asked.saved == "redundancy",
+        ..Shown::default()
+    };
+    page(&app, &view, parse_id(&id)?, shown).await
 }
 
 /// Which part of the items is shown.
@@ -102,6 +108,24 @@ pub(crate) struct Asked {
     /// Counted from 1.
     #[serde(default)]
     page: String,
+    /// What was changed just now.
+    #[serde(default)]
+    saved: String,
+}
+
+/// What the page says beside what the vault is.
+#[derive(Default)]
+struct Shown {
+    /// Page of the items, counted from 1.
+    number: String,
+    refusal: Option<Refusal>,
+    redundancy_saved: bool,
+}
+
+impl Shown {
+    fn refusal(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..Self::default() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -125,8 +149,9 @@ pub(crate) async fn set_redundancy(
     let done = app
         .change("portal_redundancy", view.caller(), move |tx, cx| update_vault(tx, cx, id, patch));
     match done.await {
-        Ok(_) => go(format!("/portal/vaults/{id}")),
-        Err(refusal) => page(&app, &view, id, "", Some(refusal)).await,
+        // The form is at the end of the page, and so is what became of it.
+        Ok(_) => go(format!("/portal/vaults/{id}?saved=redundancy#redundancy")),
+        Err(refusal) => page(&app, &view, id, Shown::refusal(refusal)).await,
     }
 }
 
@@ -137,7 +162,7 @@ pub(crate) async fn delete(State(app): State<App>, view: View, Path(id): Path<St
         app.change("portal_delete_vault", view.caller(), move |tx, cx| delete_vault(tx, cx, id));
     match done.await {
         Ok(()) => go("/portal/vaults"),
-        Err(refusal) => page(&app, &view, id, "", Some(refusal)).await,
+        Err(refusal) => page(&app, &view, id, Shown::refusal(refusal)).await,
     }
 }
 
@@ -145,10 +170,9 @@ async fn page(
     app: &App,
     view: &View,
     id: VaultId,
-    number: &str,
-    refusal: Option<Refusal>,
+    Shown { number, refusal, redundancy_saved }: Shown,
 ) -> Result<Response, Problem> {
-    let asked = number.to_owned();
+    let asked = number.clone();
     let read = app.look("portal_vault", view.caller(), move |tx, cx| {
         let vault = get_vault_by_id(tx, cx, id)?;
         let filter = JobFilter { vault: Some(id), limit: Some(JOBS_MAX), ..JobFilter::default() };
@@ -189,6 +213,7 @@ async fn page(
             created: view.time(vault.created),
             tiles: tiles(view, id, &counts),
             refused: refusal.as_ref().map(|refusal| Notice::refusal(view, refusal)),
+            redundancy_saved,
             may_change: view.may(Action::WriteVault),
             may_protect,
             may_delete: view.may(Action::DeleteVault) && items.is_empty(),
@@ -196,7 +221,7 @@ async fn page(
             redundancies: redundancy_choices(view, vault.redundancy),
             policies: policies.iter().map(|policy| policy_row(view, policy)).collect(),
             items: ItemTable::new(view, &names, &items).of_one_vault(),
-            pager: Pager::new(view, format!("/portal/vaults/{id}?"), number, count),
+            pager: Pager::new(view, format!("/portal/vaults/{id}?"), &number, count),
             no_items: if may_protect {
                 no_items.leading_to(format!("/portal/vaults/{id}/protect"), view.t("vault-back-up"))
             } else {

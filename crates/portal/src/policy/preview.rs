@@ -117,16 +117,11 @@ impl Calendar {
             let at = (date - *start).get_days() + offset;
             (at.div_euclid(7), at.rem_euclid(7))
         };
-        let mut months = Vec::new();
-        let mut last = (0, -3);
-        for (date, _) in days {
-            let (column, _) = place(*date);
-            // A name takes the room of three columns.
-            if i32::from(date.month()) != last.0 && column >= last.1 + 3 {
-                months.push((column * STEP, format::month_short(view.lang, date.month())));
-                last = (i32::from(date.month()), column);
-            }
-        }
+        let names = month_names(days.iter().map(|(date, _)| (date.month(), place(*date).0)));
+        let months = names
+            .into_iter()
+            .map(|(month, column)| (column * STEP, format::month_short(view.lang, month)))
+            .collect();
         let of = |tags: &[Tag], class, key: &str| {
             let mut path = String::new();
             let mut count = 0_usize;
@@ -160,5 +155,35 @@ impl Calendar {
             months,
             rules: rules.into_iter().filter(|rule| !rule.path.is_empty()).collect(),
         }
+    }
+}
+
+/// The months that are named, each with the column of its first day. A name takes the room of three
+/// columns: a month of which less is left at the beginning goes without.
+fn month_names(days: impl Iterator<Item = (i8, i32)>) -> Vec<(i8, i32)> {
+    let mut names: Vec<(i8, i32)> = Vec::new();
+    for (month, column) in days {
+        match names.last() {
+            Some((last, _)) if *last == month => continue,
+            Some((_, at)) if column < at + 3 => drop(names.pop()),
+            _ => {}
+        }
+        names.push((month, column));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_month_takes_no_room_from_the_next() {
+        let days =
+            |month, columns: core::ops::Range<i32>| columns.map(move |column| (month, column));
+        let year =
+            |rest| days(11, 0..rest).chain(days(12, rest..rest + 5)).chain(days(1, rest + 4..20));
+        assert_eq!(month_names(year(2)), [(12, 2), (1, 6)]);
+        assert_eq!(month_names(year(3)), [(11, 0), (12, 3), (1, 7)]);
     }
 }

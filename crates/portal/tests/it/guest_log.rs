@@ -40,7 +40,8 @@ async fn a_log_that_is_not_there_or_cannot_be_read_says_what_to_do() {
     let page = browser.get(&log_of(&world, OLD)).await;
     page.is(200)
         .has("The log cannot be read now")
-        .has("did not answer &#60;within&#62; 5 s")
+        .has("The guest agent did not answer &#60;within&#62; 5 s")
+        .lacks("read at this moment")
         .has("then refresh this page");
     browser.language = "fr";
     browser.get(&log_of(&world, OLD)).await.has("Le journal ne peut pas être lu maintenant");

@@ -7,12 +7,16 @@
 //! * [`second_person`] – resource guards, and what takes two
 //! * [`guest_log`] – what a guest says, as text
 //! * [`live`] – pages are told what changes, people what ended
+//! * [`facts`] – what is said is so now
+//! * [`access`] – what somebody signs in with
 //! * [`codes`], [`outside`] – codes beside the password, and an outside provider
 //! * [`texts`] – the catalogues
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod codes;
+mod facts;
 mod forms;
 mod guard;
 mod guest_log;

@@ -174,6 +174,9 @@ async fn pages_speak_the_language_of_the_reader() {
         .has("Les systèmes de fichiers n’ont pas pu être figés")
         .has("Démontez ou réparez")
         .has("UserErrorFsFreezeFailed");
+    let database = world.item(DATABASE).id;
+    let page = browser.get(&format!("/portal/items/{database}")).await;
+    page.has("Échec de la dernière sauvegarde\u{a0}: Les systèmes");
     // Sentences of the use-cases, with their values.
     let item = world.item(WEB).id;
     browser

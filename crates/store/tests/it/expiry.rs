@@ -122,3 +122,23 @@ fn what_a_dead_service_marked_is_removed_by_the_next() {
     assert_eq!(scene.expire(), 2);
     assert_eq!(scene.points(item.id).len(), 1);
 }
+
+/// Whoever looks right after a stop reads what holds now, not what the next round will write.
+#[test]
+fn a_stop_and_what_brings_protection_back_settle_the_ends_at_once() {
+    let scene = Scene::new();
+    let vault = scene.vault("shop", "local");
+    let item = scene.protect(vault.id, 1).unwrap();
+    scene.at("2026-11-21T22:30:00Z");
+    live(&scene, 3);
+    let ends = || scene.points(item.id).iter().filter(|it| it.expires.is_some()).count();
+    assert_eq!(ends(), 3);
+    scene.act(|tx, cx| stop_protection(tx, cx, item.id, "")).unwrap();
+    assert_eq!(ends(), 0);
+    scene.protect(vault.id, 1).unwrap();
+    assert_eq!(ends(), 3);
+    scene.act(|tx, cx| delete_backup_data(tx, cx, item.id, "")).unwrap();
+    assert_eq!(ends(), 3, "the end of their deletion comes before");
+    scene.act(|tx, cx| undelete_item(tx, cx, item.id, "")).unwrap();
+    assert_eq!(ends(), 0);
+}

@@ -217,6 +217,8 @@ fn only_a_vm_that_coffre_runs_is_started_and_stopped() {
     let vault = scene.vault("shop", "local");
     let item = scene.protect(vault.id, 1).unwrap();
     let accepted = power(1, Power::Stop { graceful: true }).unwrap();
+    let records = scene.act(|tx, _| Ok(tx.search_audit("", 0, 1)?)).unwrap();
+    assert_eq!(records[0].target, "virtual machine web: stop");
     let busy = scene.backup(item.id).unwrap_err();
     assert_eq!(busy.code, ErrorCode::UserErrorBackupOperationInProgress);
     let view = || scene.act(|tx, cx| get_operation(tx, cx, accepted.operation.id)).unwrap();
