@@ -181,7 +181,8 @@ fn notices(view: &View, item: &ProtectedItem, points: u64) -> Vec<Notice> {
     }
     let error = item.last_backup.as_ref().and_then(|last| last.error.as_ref());
     if let Some(error) = error {
-        let title = [&*view.t("item-last-failed"), view.colon(), " ", &view.error(error.code).0].concat();
+        let (failed, why) = (view.t("item-last-failed"), view.error(error.code).0);
+        let title = format!("{failed}{} {why}", view.colon());
         notices.push(Notice::job_error(view, error).titled(title));
     }
     // What made the last backup fail is often what the pre-check says too.
