@@ -64,7 +64,7 @@ async fn an_owner_replaces_what_others_sign_in_with_and_says_so_twice() {
     let mut owner = Browser::open(&world);
     owner.sign_in("ann").await.is(303);
     let page = owner.get("/portal/settings/access").await;
-    page.has("<summary>New password<").has("<summary>New secret<");
+    page.has("nowrap\">New password<").has("nowrap\">New secret<");
     page.has("Replace the password of reader: the present one no longer works");
     let reader = PrincipalId(Uuid::from_u128(0xcc));
     let address = format!("/portal/settings/access/{reader}/secret");
