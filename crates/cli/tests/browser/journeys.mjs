@@ -406,7 +406,7 @@ try {
     must(tab.complaints.length === 0, `${language}: ${tab.complaints.join("\n")}`);
     const serious = person.found.filter((it) => it.impact === "serious" || it.impact === "critical");
     must(serious.length === 0, `${language}: axe found ${JSON.stringify(serious, null, 1)}`);
-    console.log(`${language}: axe looked at ${person.pages} screens: none serious; ${person.found.length} lesser: ${[...new Set(person.found.map((it) => it.id))]}`);
+    console.log(`${language}: axe looked at ${person.pages} screens: none serious; ${person.found.length} lesser: ${[...new Set(person.found.map((it) => `${it.id} on ${it.state}`))]}`);
   }
   write_table(people);
   compare_guide();
