@@ -100,6 +100,8 @@ class Person {
     write_labels();
     const { dark, width, height } = this.tab;
     await this.tab.look({ dark: false, width: 1280, height: 900 });
+    // What it rested on may have moved, and another row would be lit.
+    await this.tab.call("Input.dispatchMouseEvent", { type: "mouseMoved", x: 0, y: 0 });
     await this.tab.picture(join(wishes.guide, `${this.language}-${state}.webp`), { format: "webp" });
     await this.tab.look({ dark, width, height });
   }
@@ -256,7 +258,9 @@ async function new_policy(person, vault) {
   await person.go(`${vault}/protect`);
   await person.see("select-backup-goal-1", "select-backup-goal-2");
   await person.follow(`a[href*="/policy-new"]`);
-  await person.see("setting-rs-backup-policy-new", "backup-policy", "backup-policy-daily");
+  await person.see("setting-rs-backup-policy-new", "backup-policy");
+  await tab.run(`document.querySelector("#forecast").closest("section").scrollIntoView({ block: "end" })`);
+  await person.see("backup-policy-daily");
   await person.fill("#zone", "Nowhere/Land");
   await person.fill("#policy-name", "Weekly-12");
   await person.press("form.sentence .actions .button.primary");

@@ -29,10 +29,10 @@ fn pictures() -> PathBuf {
 /// A log such as the extension writes, for the page that shows it: this guest has no extension.
 const LOG: &str = "mkdir -p /var/log && cat >/var/log/waagent.log <<E
 2026-11-22 14:01:03.120417 ****** 1. Starting the freezer
-2026-11-22 14:01:03.121902 To be frozen: /mnt/vda (ext4)
+2026-11-22 14:01:03.121902 To be frozen: / (ext4), /mnt/vda (ext4)
 2026-11-22 14:01:03.122210 ****** 2. Freezing
-2026-11-22 14:01:03.131654 ****** 3. 1 file systems were frozen
-2026-11-22 14:01:03.170388 ****** 9. Thawed after 48 ms
+2026-11-22 14:01:03.131654 ****** 3. 2 file systems were frozen
+2026-11-22 14:01:03.170388 ****** 9. Thawed after 39 ms
 E";
 
 #[test]

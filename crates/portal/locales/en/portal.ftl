@@ -210,8 +210,8 @@ retention-daily = { $count ->
    *[other] Daily points are kept { $count } days
 }
 retention-weekly = { $count ->
-    [one] Points of { $days } are kept 1 week
-   *[other] Points of { $days } are kept { $count } weeks
+    [one] { $days } points are kept 1 week
+   *[other] { $days } points are kept { $count } weeks
 }
 retention-monthly = { $count ->
     [one] Monthly points ({ $days }) are kept 1 month
@@ -257,6 +257,7 @@ protect-others = { $count ->
    *[other] { $count } vaults cannot be chosen
 }
 protect-new-vault-hint = It is created in resource group { $group } and region { $region }, like the machine.
+new-vault-redundancy = Its storage replication is “Geo-redundant” and cannot change any more once the machine is protected. For another one, create the vault first.
 protect-default-policy = The machine gets the vault’s DefaultPolicy: every day, kept 30 days.
 protect-no-vault = No vault is in the machine’s region, and your role may not create one. Ask an owner to create it.
 protect-start = Start the first backup now
@@ -364,8 +365,8 @@ stop-what = What becomes of the recovery points?
 stop-keep = Keep backup data
 stop-keep-text = { $count ->
     [0] No more backups are taken. There is no recovery point.
-    [one] No more backups are taken. The recovery point stays and can be restored.
-   *[other] No more backups are taken. The { $count } recovery points stay and can be restored.
+    [one] No more backups are taken. The recovery point stays until somebody deletes it, and can be restored.
+   *[other] No more backups are taken. The { $count } recovery points stay until somebody deletes them, and can be restored.
 }
 stop-delete = Delete backup data
 stop-delete-now = { $count ->
@@ -626,8 +627,8 @@ check-disks = { $count ->
    *[other] { $count } disks of { $size } together are backed up
 }
 obstacle-region = It is in region { $there }, the vault in { $here }. Use a vault in { $there }, or create one there.
-obstacle-this-vault = It is an item of this vault already.
-obstacle-other-vault = It is an item of the vault { $vault } already. Use that vault, or delete its backup data there first.
+obstacle-this-vault = It is already an item of this vault.
+obstacle-other-vault = It is already an item of the vault { $vault }. Use that vault, or delete its backup data there first.
 menu-of = Actions for { $name }
 
 ## Deployments

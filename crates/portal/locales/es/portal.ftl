@@ -210,8 +210,8 @@ retention-daily = { $count ->
    *[other] Los puntos diarios se conservan { $count } días
 }
 retention-weekly = { $count ->
-    [one] Los puntos de { $days } se conservan 1 semana
-   *[other] Los puntos de { $days } se conservan { $count } semanas
+    [one] Los puntos semanales ({ $days }) se conservan 1 semana
+   *[other] Los puntos semanales ({ $days }) se conservan { $count } semanas
 }
 retention-monthly = { $count ->
     [one] Los puntos mensuales ({ $days }) se conservan 1 mes
@@ -257,6 +257,7 @@ protect-others = { $count ->
    *[other] { $count } almacenes no se pueden elegir
 }
 protect-new-vault-hint = Se crea en el grupo de recursos { $group } y la región { $region }, como la máquina.
+new-vault-redundancy = Su replicación del almacenamiento es «Redundancia geográfica» y ya no se puede cambiar una vez protegida la máquina. Para otra, cree antes el almacén.
 protect-default-policy = La máquina recibe la directiva DefaultPolicy del almacén: todos los días, se conserva 30 días.
 protect-no-vault = No hay ningún almacén en la región de la máquina y su rol no permite crear uno. Pida a un propietario que lo cree.
 protect-start = Iniciar ahora la primera copia de seguridad
@@ -364,8 +365,8 @@ stop-what = ¿Qué pasa con los puntos de recuperación?
 stop-keep = Conservar los datos de copia de seguridad
 stop-keep-text = { $count ->
     [0] No se realizan más copias de seguridad. No hay ningún punto de recuperación.
-    [one] No se realizan más copias de seguridad. El punto de recuperación permanece y se puede restaurar.
-   *[other] No se realizan más copias de seguridad. Los { $count } puntos de recuperación permanecen y se pueden restaurar.
+    [one] No se realizan más copias de seguridad. El punto de recuperación permanece hasta que alguien lo elimine y se puede restaurar.
+   *[other] No se realizan más copias de seguridad. Los { $count } puntos de recuperación permanecen hasta que alguien los elimine y se pueden restaurar.
 }
 stop-delete = Eliminar los datos de copia de seguridad
 stop-delete-now = { $count ->
@@ -404,13 +405,13 @@ job-retrying = { $count ->
 }
 operation-backup = Copia de seguridad
 operation-backup-scheduled = Copia de seguridad (programada)
-operation-restore-disks = Restaurar discos
-operation-restore-in-place = Restaurar en el mismo lugar
-operation-restore-new-vm = Restaurar como máquina nueva
-operation-configure-backup = Configurar copia de seguridad
-operation-disable-backup = Detener copia de seguridad
-operation-delete-backup-data = Eliminar datos de copia de seguridad
-operation-undelete = Anular eliminación
+operation-restore-disks = Restauración de discos
+operation-restore-in-place = Restauración en el mismo lugar
+operation-restore-new-vm = Restauración como máquina nueva
+operation-configure-backup = Configuración de copia de seguridad
+operation-disable-backup = Detención de copia de seguridad
+operation-delete-backup-data = Eliminación de datos de copia de seguridad
+operation-undelete = Anulación de la eliminación
 operation-start-vm = Iniciar máquina virtual
 operation-stop-vm = Detener máquina virtual
 operation-refresh = Detectar máquinas virtuales
@@ -508,7 +509,7 @@ after-years = { $count ->
 }
 forecast-measured = Según lo medido en este almacén: { $first } la primera copia, { $further } cada una de las siguientes.
 forecast-assumed = En este almacén aún no se ha medido nada; se supone: { $first } la primera copia, { $further } cada una de las siguientes.
-forecast-none = En cuanto todos los campos estén rellenos correctamente, aquí se muestra qué hace la directiva.
+forecast-none = En cuanto todos los campos estén rellenados correctamente, aquí se muestra qué hace la directiva.
 policy-name-example = Nocturna-30
 rule-name = De 3 a 150 letras, dígitos y guiones, primero una letra; por ejemplo, Nocturna-30.
 rule-kind = Una directiva mejorada no puede volver a ser estándar. Cree otra directiva.
@@ -597,6 +598,7 @@ churn = Leído y almacenado
 chart-freezes-note = Mediana: { $median }; 99 de 100: { $p99 }; la más larga: { $value }
 tile-stored = Espacio ocupado
 tile-points = { $count ->
+    [0] en ningún punto de recuperación
     [one] en 1 punto de recuperación
    *[other] en { $count } puntos de recuperación
 }

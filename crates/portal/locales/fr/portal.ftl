@@ -254,6 +254,7 @@ protect-others = { $count ->
    *[other] { $count } coffres ne peuvent pas être choisis
 }
 protect-new-vault-hint = Il est créé dans le groupe de ressources { $group } et la région { $region }, comme la machine.
+new-vault-redundancy = La réplication de son stockage est « Géoredondant » et ne peut plus changer une fois la machine protégée. Pour une autre, créez d’abord le coffre.
 protect-default-policy = La machine reçoit la stratégie DefaultPolicy du coffre : tous les jours, conservation de 30 jours.
 protect-no-vault = Aucun coffre n’est dans la région de la machine, et votre rôle ne permet pas d’en créer un. Demandez à un propriétaire de le créer.
 protect-start = Démarrer la première sauvegarde maintenant
@@ -361,8 +362,8 @@ stop-what = Que deviennent les points de récupération ?
 stop-keep = Conserver les données de sauvegarde
 stop-keep-text = { $count ->
     [0] Plus aucune sauvegarde n’est effectuée. Il n’y a aucun point de récupération.
-    [one] Plus aucune sauvegarde n’est effectuée. Le point de récupération reste et peut être restauré.
-   *[other] Plus aucune sauvegarde n’est effectuée. Les { $count } points de récupération restent et peuvent être restaurés.
+    [one] Plus aucune sauvegarde n’est effectuée. Le point de récupération reste jusqu’à ce que quelqu’un le supprime, et peut être restauré.
+   *[other] Plus aucune sauvegarde n’est effectuée. Les { $count } points de récupération restent jusqu’à ce que quelqu’un les supprime, et peuvent être restaurés.
 }
 stop-delete = Supprimer les données de sauvegarde
 stop-delete-now = { $count ->

@@ -77,9 +77,9 @@ async fn a_machine_that_is_an_item_is_not_called_protected() {
     let form =
         |vault: &str| format!("/portal/vaults/{}/protect", world.vault_named(vault).unwrap().id);
     let (here, other) = (form("shop-vault"), form("archive"));
-    browser.get(&here).await.has("It is an item of this vault already").lacks("protects it");
+    browser.get(&here).await.has("It is already an item of this vault").lacks("protects it");
     let page = browser.get(&other).await;
-    page.has("of the vault shop-vault already. Use that vault, or delete its backup data there");
+    page.has("of the vault shop-vault. Use that vault, or delete its backup data there");
     browser.language = "es";
     browser.get(&here).await.has("Ya es un elemento de este almacén");
 }

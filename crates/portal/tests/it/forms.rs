@@ -112,7 +112,7 @@ async fn protection_says_no_with_a_reason_and_keeps_the_form() {
         .await
         .is(404);
     let many = format!("/portal/vaults/{here}/protect");
-    browser.get(&many).await.has("is an item of this vault already").has("disabled");
+    browser.get(&many).await.has("is already an item of this vault").has("disabled");
     browser.post(&many, &[("policy", "DefaultPolicy")]).await.is(400).has("Choose at least one");
     let (build, far) = (world.vm(BUILD).id.to_string(), world.vm(FAR).id.to_string());
     let page =
