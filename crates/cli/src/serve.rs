@@ -134,10 +134,10 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let (stop, stopping) = watch::channel(false);
     let serving = runtime.spawn(http::serve(listener, tls, router, stopping));
     let threads = start_threads(&service, &config)?;
-    // Written last: whoever waits for the file finds a service that answers.
+    greet(&info, first);
+    // Written last: whoever waits for the file finds a service that answers and has said how to sign in.
     let text = serde_json::to_vec_pretty(&info).context("describe the service")?;
     write_public(&data.root().join(SERVICE_FILE), &text).context("write service.json")?;
-    greet(&info, first);
 
     runtime.block_on(asked_to_stop())?;
     info!("stopping");

@@ -93,8 +93,8 @@ pub(crate) fn operation(kind: &JobKind) -> &'static str {
         JobKind::DisableBackup => "operation-disable-backup",
         JobKind::DeleteBackupData { .. } => "operation-delete-backup-data",
         JobKind::Undelete => "operation-undelete",
-        JobKind::StartVm => "operation-start-vm",
-        JobKind::StopVm { .. } => "operation-stop-vm",
+        JobKind::StartVm => "job-start-vm",
+        JobKind::StopVm { .. } => "job-stop-vm",
         JobKind::RefreshContainers => "operation-refresh",
     }
 }

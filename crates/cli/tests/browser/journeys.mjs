@@ -293,7 +293,7 @@ async function journey_2(person, name, machines) {
     await person.choose(`input[name=vm][value="${value}"]`);
   }
   await person.choose("[name=start]");
-  await tab.run(`document.querySelector("[name=start]").scrollIntoView()`);
+  await tab.run(`document.querySelector("form.wide-form .actions").scrollIntoView({ block: "end" })`);
   await person.see("vm-validated-click-enable", "enable-backup-button");
   await person.follow("form.wide-form .actions .button.primary");
   must((await tab.path()) === vault, "enabling leads to the vault");

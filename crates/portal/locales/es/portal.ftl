@@ -128,7 +128,7 @@ agent-silent-advice = El agente invitado no responde. Instale e inicie qemu-gues
 agent-not-configured-advice = La máquina no tiene canal para el agente invitado, por lo que las copias de seguridad son coherentes frente a bloqueos. Agregue un canal virtio-serial llamado org.qemu.guest_agent.0 e instale qemu-guest-agent.
 extension = Extensión de VM
 extension-not-offered = No se ofrece
-extension-absent = Llega con la próxima copia
+extension-absent = Llega pronto; a más tardar, con la próxima copia
 extension-installed = Lista
 extension-failed = Con error
 extension-failed-text = No se puede usar la extensión VMSnapshot: { $reason }. Las copias continúan con el agente invitado.
@@ -365,8 +365,8 @@ stop-what = ¿Qué pasa con los puntos de recuperación?
 stop-keep = Conservar los datos de copia de seguridad
 stop-keep-text = { $count ->
     [0] No se realizan más copias de seguridad. No hay ningún punto de recuperación.
-    [one] No se realizan más copias de seguridad. El punto de recuperación permanece hasta que alguien lo elimine y se puede restaurar.
-   *[other] No se realizan más copias de seguridad. Los { $count } puntos de recuperación permanecen hasta que alguien los elimine y se pueden restaurar.
+    [one] No se realizan más copias de seguridad. El punto de recuperación permanece hasta que alguien lo elimine, y se puede restaurar.
+   *[other] No se realizan más copias de seguridad. Los { $count } puntos de recuperación permanecen hasta que alguien los elimine, y se pueden restaurar.
 }
 stop-delete = Eliminar los datos de copia de seguridad
 stop-delete-now = { $count ->
@@ -412,9 +412,11 @@ operation-configure-backup = Configuración de copia de seguridad
 operation-disable-backup = Detención de copia de seguridad
 operation-delete-backup-data = Eliminación de datos de copia de seguridad
 operation-undelete = Anulación de la eliminación
+job-start-vm = Inicio de máquina virtual
+job-stop-vm = Detención de máquina virtual
 operation-start-vm = Iniciar máquina virtual
 operation-stop-vm = Detener máquina virtual
-operation-refresh = Detectar máquinas virtuales
+operation-refresh = Detección de máquinas virtuales
 steps = Pasos
 step = Paso
 step-take-snapshot = Tomar instantánea
@@ -715,7 +717,7 @@ critical-clock = Confirmar que el reloj del servicio es correcto
 guest-log = Registro del invitado
 guest-log-text = Lo que el invitado escribió al congelarse y descongelarse, leído en este momento a través de su agente.
 guest-log-show = Mostrar
-guest-log-read = Leído
+guest-log-read = Leído el
 guest-log-cut = solo se muestra el final
 guest-log-empty = Este archivo está vacío.
 guest-log-none = El invitado no tiene registro

@@ -128,7 +128,7 @@ agent-silent-advice = L’agent invité ne répond pas. Installez et démarrez q
 agent-not-configured-advice = La machine n’a pas de canal pour l’agent invité ; les sauvegardes sont donc cohérentes en cas d’incident. Ajoutez un canal virtio-serial nommé org.qemu.guest_agent.0 et installez qemu-guest-agent.
 extension = Extension de VM
 extension-not-offered = Non proposée
-extension-absent = Arrive avec la prochaine sauvegarde
+extension-absent = Arrive bientôt, au plus tard avec la prochaine sauvegarde
 extension-installed = Prête
 extension-failed = En échec
 extension-failed-text = L’extension VMSnapshot ne peut pas être utilisée : { $reason }. Les sauvegardes continuent par l’agent invité.
@@ -275,8 +275,8 @@ item-stopped-text = { $count ->
 }
 item-deleted = Données supprimées
 item-deleted-text = { $count ->
-    [one] Son point de récupération est retiré après le { $time }. D’ici là, il est récupérable.
-   *[other] Ses { $count } points de récupération sont retirés après le { $time }. D’ici là, ils sont récupérables.
+    [one] Son point de récupération sera retiré après le { $time }. D’ici là, il est récupérable.
+   *[other] Ses { $count } points de récupération seront retirés après le { $time }. D’ici là, ils sont récupérables.
 }
 item-resume = Reprendre la protection
 item-change-policy = Changer de stratégie
@@ -315,7 +315,7 @@ count-points = { $count ->
 }
 point-newest = Point de récupération le plus récent
 point-oldest = Point de récupération le plus ancien
-point-moved = lecture { $read }, stockage { $stored }
+point-moved = lecture { $read }, stockage { $stored }
 point-read-whole = Lu en entier : { $reason }
 point-not-validated = Non validé
 point-no-freeze = Non figé
@@ -409,6 +409,8 @@ operation-configure-backup = Configuration de la sauvegarde
 operation-disable-backup = Arrêt de la sauvegarde
 operation-delete-backup-data = Suppression des données de sauvegarde
 operation-undelete = Annulation de la suppression
+job-start-vm = Démarrage de la machine virtuelle
+job-stop-vm = Arrêt de la machine virtuelle
 operation-start-vm = Démarrer la machine virtuelle
 operation-stop-vm = Arrêter la machine virtuelle
 operation-refresh = Détection des machines virtuelles
@@ -626,7 +628,7 @@ check-disks = { $count ->
 }
 obstacle-region = Elle est dans la région { $there }, le coffre dans { $here }. Utilisez un coffre de { $there }, ou créez-en un là-bas.
 obstacle-this-vault = Elle est déjà un élément de ce coffre.
-obstacle-other-vault = Elle est déjà un élément du coffre { $vault }. Utilisez ce coffre, ou supprimez-y d’abord ses données de sauvegarde.
+obstacle-other-vault = Elle est déjà un élément du coffre { $vault }. Utilisez ce coffre, ou supprimez‑y d’abord ses données de sauvegarde.
 menu-of = Actions pour { $name }
 
 ## Deployments
@@ -647,7 +649,7 @@ points-over-time = Points de récupération dans le temps
 action-guard = Gardes de ressources : modifier
 action-approve = Décider de ce qu’une garde de ressources protège
 approvals = Approbations
-approvals-text = Ce qui affaiblit la protection d’un coffre sous une garde de ressources demande une seconde personne : un détenteur de la garde autre que le demandeur. Un accord vaut une fois, pour cela exactement, pendant huit heures.
+approvals-text = Ce qui affaiblit la protection d’un coffre sous une garde de ressources exige l’accord d’une seconde personne : un détenteur de la garde autre que le demandeur. Un accord vaut une fois, pour cela exactement, pendant huit heures.
 approvals-none = Personne n’a rien demandé
 approvals-none-text = Là où une garde de ressources protège un coffre, les demandes apparaissent ici dès que quelqu’un tente ce qu’elle protège.
 approval-grant = Accorder
@@ -698,8 +700,8 @@ guard-change-of = Modifier la garde { $name }
 guard-delete = Supprimer la garde
 guard-new = Nouvelle garde de ressources
 guard-name-hint = De 1 à 80 lettres, chiffres, traits d’union, traits de soulignement et points.
-guard-covers = Ce qui demande une seconde personne
-guard-always = Les deux premiers la demandent toujours.
+guard-covers = Ce qui exige l’accord d’une seconde personne
+guard-always = Les deux premières actions l’exigent toujours.
 critical-soft-delete = Désactiver la suppression réversible, ou garder moins de jours ce qui est supprimé
 critical-guard = Retirer la garde d’un coffre
 critical-policy = Modifier une stratégie pour qu’elle garde moins longtemps les points
@@ -712,7 +714,7 @@ critical-clock = Confirmer que l’horloge du service est juste
 guest-log = Journal de l’invité
 guest-log-text = Ce que l’invité a écrit pendant qu’il était figé puis libéré, lu à l’instant par son agent.
 guest-log-show = Afficher
-guest-log-read = Lu
+guest-log-read = Lu le
 guest-log-cut = seule la fin est affichée
 guest-log-empty = Ce fichier est vide.
 guest-log-none = L’invité n’a pas de journal
