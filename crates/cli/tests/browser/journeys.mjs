@@ -100,6 +100,8 @@ class Person {
     write_labels();
     const { dark, width, height } = this.tab;
     await this.tab.look({ dark: false, width: 1280, height: 900 });
+    // Rows that are narrower are higher: its button would be below the end.
+    if (state === "vm-validated-click-enable") await this.tab.run("window.scrollTo(0, document.documentElement.scrollHeight)");
     // What it rested on may have moved, and another row would be lit.
     await this.tab.call("Input.dispatchMouseEvent", { type: "mouseMoved", x: 0, y: 0 });
     await this.tab.picture(join(wishes.guide, `${this.language}-${state}.webp`), { format: "webp" });
