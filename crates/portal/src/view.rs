@@ -162,6 +162,11 @@ impl View {
     pub fn time_exact(&self, time: Timestamp) -> TimeElement {
         TimeElement { iso: iso(time), text: format::moment_exact(self.lang, time) }
     }
+
+    /// A path or an address, which breaks behind its slashes where a line is too short for it.
+    pub fn path<'p>(&self, text: &'p str) -> PathElement<'p> {
+        PathElement { text }
+    }
 }
 
 fn iso(time: Timestamp) -> String {
@@ -184,6 +189,18 @@ impl TimeElement {
         &self.text
     }
 }
+
+/// A text with a place to break behind each slash.
+#[derive(askama::Template)]
+#[template(
+    source = r#"{% for part in text.split_inclusive('/') %}{{ part }}{% if part.ends_with('/') %}<wbr>{% endif %}{% endfor %}"#,
+    ext = "html"
+)]
+pub struct PathElement<'p> {
+    text: &'p str,
+}
+
+impl askama::filters::HtmlSafe for PathElement<'_> {}
 
 #[cfg(test)]
 mod tests {
