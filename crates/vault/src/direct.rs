@@ -1,8 +1,8 @@
-//! Writing past the page cache: the packs of a backup, the disks of a restore.
+//! Past the page cache: the packs that a backup writes and a verification reads, the disks that a restore writes.
 //!
 //! What is written so is not read again soon, or is much more than memory holds. Copied through the page cache it costs
 //! a second of CPU per two to three gigabytes, it pushes out of memory what the machine's guests do read, and the wait for
-//! the disk comes all at the end.
+//! the disk comes all at the end. What is verified must be what the disk holds, not what memory remembers of it.
 
 use std::fs::File;
 use std::io;
@@ -23,18 +23,38 @@ const ALIGNMENT: usize = 4096;
 /// How much is written at once. Small enough to stay in a core's own cache on its way through the buffer.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// Zeros at an address that direct writes take.
-pub(crate) struct AlignedBuffer {
+/// Memory that is read into grows in steps of this.
+const ROOM_STEP_BYTES: usize = 1024 * 1024;
+
+/// Memory at an address that direct reads and writes take.
+pub struct AlignedBuffer {
     memory: Vec<u8>,
     start: usize,
     length: usize,
 }
 
 impl AlignedBuffer {
-    pub(crate) fn new(length: usize) -> Self {
+    /// So many zeros.
+    pub fn new(length: usize) -> Self {
         let memory = vec![0; length + ALIGNMENT];
         let start = memory.as_ptr().align_offset(ALIGNMENT);
         Self { memory, start, length }
+    }
+
+    /// At least `length` bytes of it, of any content.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        if self.length < length {
+            // The old memory goes first; the new is large enough for what is only a little longer.
+            *self = Self::new(0);
+            *self = Self::new(length.next_multiple_of(ROOM_STEP_BYTES));
+        }
+        self
+    }
+}
+
+impl std::fmt::Debug for AlignedBuffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlignedBuffer").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -154,6 +174,29 @@ fn write_pieces(file: &File, data: &[u8]) -> io::Result<usize> {
     Ok(at)
 }
 
+/// Reads a whole file that nobody changes, past the page cache where the file system allows that.
+pub(crate) fn read_all<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Result<&'r [u8]> {
+    let size = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    // A direct read asks for whole sectors, and gets less at the end of the file.
+    let room = room.room(size.next_multiple_of(ALIGNMENT));
+    let mut read = 0;
+    if set_direct(file, true).is_ok() {
+        while read < size && read.is_multiple_of(ALIGNMENT) {
+            match file.read_at(&mut room[read..], read as u64) {
+                Ok(0) => break,
+                Ok(bytes) => read += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if refuses(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        set_direct(file, false)?;
+    }
+    let read = read.min(size);
+    file.read_exact_at(&mut room[read..size], read as u64)?;
+    Ok(&room[..size])
+}
+
 fn set_direct(file: &File, direct: bool) -> io::Result<()> {
     let flags = fcntl_getfl(file)?;
     let wanted = if direct { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
@@ -179,6 +222,22 @@ mod tests {
                 let path = folder.path().join(format!("{length}-{start}"));
                 write_all(&File::create(&path).unwrap(), data).unwrap();
                 assert!(std::fs::read(&path).unwrap() == data, "{length} bytes from {start}");
+            }
+        }
+    }
+
+    /// Of every length, into memory that is too short or holds something else, and again after the file has changed.
+    #[test]
+    fn every_length_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("object");
+        let mut room = AlignedBuffer::new(0);
+        for length in [ALIGNMENT + 1, 0, 1, 3 * ALIGNMENT, 5_000_000, ALIGNMENT - 1] {
+            for salt in [1, 2] {
+                let data: Vec<u8> = (0..length).map(|at| (at % 251) as u8 ^ salt).collect();
+                std::fs::write(&path, &data).unwrap();
+                let read = read_all(&File::open(&path).unwrap(), &mut room).unwrap();
+                assert!(read == data, "{length} bytes");
             }
         }
     }

@@ -4,6 +4,7 @@
 //! not at all, and a taken key refuses the link. The folder of the new name is made durable after. An error of
 //! `fdatasync` counts the file as lost; it is never retried on the same file.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -17,7 +18,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Bucket, BucketError, Created, Object, check_key, check_prefix, held};
-use crate::direct;
+use crate::direct::{self, AlignedBuffer};
 
 /// Prefix of files that are being written where the file system knows no nameless files. Never a valid key part.
 const TEMPORARY_PREFIX: &str = ".new-";
@@ -138,6 +139,15 @@ impl Bucket for FolderBucket {
 
     fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
         fs::read(self.path(key)?).map_err(|error| failure("read", key, error))
+    }
+
+    fn get_stored<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let read = File::open(self.path(key)?).and_then(|file| direct::read_all(&file, room));
+        read.map(Cow::Borrowed).map_err(|error| failure("read", key, error))
     }
 
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {

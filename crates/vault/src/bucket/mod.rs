@@ -3,9 +3,12 @@
 //! Nothing more is asked of a store than create-if-absent, read, list and delete. There is no rename, no lock and no
 //! overwrite. A failed `create` may have been applied; every caller is written for that.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
+
+use crate::AlignedBuffer;
 
 mod faulty;
 mod folder;
@@ -117,6 +120,20 @@ pub trait Bucket: Send + Sync + Debug {
     /// [`BucketError::NotFound`] if it is not there.
     fn get(&self, key: &str) -> Result<Vec<u8>, BucketError>;
 
+    /// Reads a whole object as the store holds it now, past any cache between, into `room` or into memory of its own:
+    /// what a verification must see. `room` may hold anything before and after.
+    ///
+    /// # Errors
+    /// As [`Bucket::get`].
+    fn get_stored<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let _ = room;
+        self.get(key).map(Cow::Owned)
+    }
+
     /// Reads `length` bytes from `offset`.
     ///
     /// # Errors
@@ -202,6 +219,14 @@ impl<B: Bucket + ?Sized> Bucket for Arc<B> {
 
     fn get(&self, key: &str) -> Result<Vec<u8>, BucketError> {
         (**self).get(key)
+    }
+
+    fn get_stored<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        (**self).get_stored(key, room)
     }
 
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {

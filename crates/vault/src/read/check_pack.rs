@@ -4,6 +4,7 @@ use super::fetch::listing_of;
 use super::{Decoder, PackOpener};
 use crate::VaultError;
 use crate::bucket::BucketError;
+use crate::direct::AlignedBuffer;
 use crate::format::{Frame, PackHeader, PackId, TRAILER_BYTES, parse_directory, parse_trailer};
 use crate::inner::{Inner, damaged};
 use crate::write::{content_fits, open_directory};
@@ -25,75 +26,92 @@ pub(super) struct PackReport {
     pub(super) sound: Option<(PackId, [u8; 32])>,
 }
 
-/// Checks the pack of this number. An error is a failure to reach the store; damage is in the report.
-pub(super) fn check_pack(
-    inner: &Inner,
-    number: u32,
-    decoder: &mut Decoder,
-    raw: &mut Vec<u8>,
-) -> Result<PackReport, VaultError> {
-    let (pack, size, says) = {
-        let index = inner.index();
-        let facts = index.pack(number);
-        (facts.id, facts.bytes, facts.says)
-    };
-    let mut report = PackReport::default();
-    let unreadable = |report: PackReport, at: u64, what: &str| {
-        Ok(PackReport { whole: Some((at, what.to_owned())), unreadable: true, ..report })
-    };
-    let object = pack.object();
-    let bytes = match inner.bucket.get(&object) {
-        Ok(bytes) => bytes,
-        Err(BucketError::NotFound { .. }) => {
-            // What is deleted was condemned before, and what was needed of it was moved and published before that.
-            inner.refresh_to_read()?;
-            let facts = inner.index().pack(number).clone();
-            report.collected = facts.dead || facts.condemned;
-            return unreadable(report, 0, "the pack is missing");
-        }
-        Err(error) => return Err(error.into()),
-    };
-    report.bytes = bytes.len() as u64;
-    let header = match PackHeader::parse(&bytes) {
-        Ok(header) if header.vault == inner.vault && header.pack == pack => header,
-        Ok(_) => return unreadable(report, 16, "a pack of another vault or name"),
-        Err(error) => return unreadable(report, error.offset as u64, error.what),
-    };
-    let opener = match PackOpener::new(&inner.keyring, &header) {
-        Ok(Ok(opener)) => opener,
-        Ok(Err(error)) => return unreadable(report, error.offset as u64, error.what),
-        // A flipped generation number names a key that nobody has.
-        Err(VaultError::MissingKey { .. }) => {
-            return unreadable(report, 52, "a key of an unknown generation");
-        }
-        Err(error) => return Err(error),
-    };
-    let frames = match check_layout(inner, &header, &bytes) {
-        Ok(frames) => {
-            let listing = listing_of(&header, size, frames);
-            if listing.says() != says {
-                return unreadable(
-                    report,
-                    0,
-                    "the index says something else of the pack than its directory",
-                );
-            }
-            report.sound = Some((pack, says));
-            listing.frames
-        }
-        Err(VaultError::Damaged { offset, what, .. }) => {
-            report.whole = Some((offset, what));
-            // The frames can still be told from the index.
-            inner.index().frames_of(number)?
-        }
-        Err(error) => return Err(error),
-    };
-    if bytes.len() != size as usize {
-        report.whole.get_or_insert((0, "a pack of another size than the index says".to_owned()));
+/// Checks packs, one after the other, in memory that is taken once.
+pub(super) struct PackChecker {
+    decoder: Decoder,
+    stored: AlignedBuffer,
+    raw: Vec<u8>,
+}
+
+impl PackChecker {
+    pub(super) fn new() -> Result<Self, VaultError> {
+        Ok(Self { decoder: Decoder::new()?, stored: AlignedBuffer::new(0), raw: Vec::new() })
     }
-    check_frames(inner, &opener, &bytes, &frames, (decoder, raw), &mut report);
-    report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
-    Ok(report)
+
+    /// Checks the pack of this number. An error is a failure to reach the store; damage is in the report.
+    pub(super) fn check(&mut self, inner: &Inner, number: u32) -> Result<PackReport, VaultError> {
+        let (pack, size, says) = {
+            let index = inner.index();
+            let facts = index.pack(number);
+            (facts.id, facts.bytes, facts.says)
+        };
+        let mut report = PackReport::default();
+        let unreadable = |report: PackReport, at: u64, what: &str| {
+            Ok(PackReport { whole: Some((at, what.to_owned())), unreadable: true, ..report })
+        };
+        let object = pack.object();
+        let bytes = match inner.bucket.get_stored(&object, &mut self.stored) {
+            Ok(bytes) => bytes,
+            Err(BucketError::NotFound { .. }) => {
+                // What is deleted was condemned before, and what was needed of it was moved and published before that.
+                inner.refresh_to_read()?;
+                let facts = inner.index().pack(number).clone();
+                report.collected = facts.dead || facts.condemned;
+                return unreadable(report, 0, "the pack is missing");
+            }
+            Err(error) => return Err(error.into()),
+        };
+        report.bytes = bytes.len() as u64;
+        let header = match PackHeader::parse(&bytes) {
+            Ok(header) if header.vault == inner.vault && header.pack == pack => header,
+            Ok(_) => return unreadable(report, 16, "a pack of another vault or name"),
+            Err(error) => return unreadable(report, error.offset as u64, error.what),
+        };
+        let opener = match PackOpener::new(&inner.keyring, &header) {
+            Ok(Ok(opener)) => opener,
+            Ok(Err(error)) => return unreadable(report, error.offset as u64, error.what),
+            // A flipped generation number names a key that nobody has.
+            Err(VaultError::MissingKey { .. }) => {
+                return unreadable(report, 52, "a key of an unknown generation");
+            }
+            Err(error) => return Err(error),
+        };
+        let frames = match check_layout(inner, &header, &bytes) {
+            Ok(frames) => {
+                let listing = listing_of(&header, size, frames);
+                if listing.says() != says {
+                    return unreadable(
+                        report,
+                        0,
+                        "the index says something else of the pack than its directory",
+                    );
+                }
+                report.sound = Some((pack, says));
+                listing.frames
+            }
+            Err(VaultError::Damaged { offset, what, .. }) => {
+                report.whole = Some((offset, what));
+                // The frames can still be told from the index.
+                inner.index().frames_of(number)?
+            }
+            Err(error) => return Err(error),
+        };
+        if bytes.len() != size as usize {
+            report
+                .whole
+                .get_or_insert((0, "a pack of another size than the index says".to_owned()));
+        }
+        check_frames(
+            inner,
+            &opener,
+            &bytes,
+            &frames,
+            (&mut self.decoder, &mut self.raw),
+            &mut report,
+        );
+        report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
+        Ok(report)
+    }
 }
 
 /// Decodes every frame and compares the identities.

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
-use super::Decoder;
-use super::check_pack::{PackReport, check_pack};
+use super::check_pack::{PackChecker, PackReport};
 use super::findings::Findings;
 use super::reach::ReachCheck;
 use super::verify_point::verify_point;
@@ -69,6 +68,9 @@ pub struct Damage {
     /// What does not hold.
     pub what: String,
 }
+
+/// Packs of a verification that are on their way from the store while every core has one to check.
+const READS_AHEAD: usize = 2;
 
 /// Verifies.
 pub(crate) fn verify(
@@ -251,15 +253,14 @@ fn check_packs(
     let found: Mutex<Found> = Mutex::default();
     let failure: Mutex<Option<VaultError>> = Mutex::default();
     let work = || -> Result<(), VaultError> {
-        let mut decoder = Decoder::new()?;
-        let mut raw = Vec::new();
+        let mut checker = PackChecker::new()?;
         while lock(&failure).is_none() {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(number) = packs.get(at).copied() else { break };
             if progress.cancelled() {
                 return Err(VaultError::Cancelled);
             }
-            let pack = check_pack(inner, number, &mut decoder, &mut raw)?;
+            let pack = checker.check(inner, number)?;
             progress.advance(Advance {
                 read_bytes: pack.bytes,
                 done_bytes: pack.bytes,
@@ -280,7 +281,9 @@ fn check_packs(
         }
         Ok(())
     };
-    on_threads(inner.threads, || {
+    // More than there are cores, since some wait for the store; one stays one.
+    let waiting = if inner.threads > 1 { READS_AHEAD } else { 0 };
+    on_threads((inner.threads + waiting).min(packs.len()), || {
         if let Err(error) = work() {
             lock(&failure).get_or_insert(error);
         }

@@ -2,7 +2,7 @@
 //! disk are mostly of one kind.
 
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use crate::VaultError;
 
@@ -11,8 +11,6 @@ const LEVEL: i32 = 1;
 /// The shortest repeat that is looked for: 7 rather than level 1's 6 takes 7 % off the time of both directions for 1 %
 /// more bytes on disk images.
 const MATCH_MIN: u32 = 7;
-/// Of the table of repeats where little is gained: 32 KiB, which a core's first cache holds. Level 1 takes twice that.
-const QUICK_HASH_LOG: u32 = 13;
 /// Places where a frame is looked at before it is tried, and bytes of each.
 const PROBES: usize = 16;
 const PROBE_BYTES: usize = 256;
@@ -20,7 +18,9 @@ const PROBE_BYTES: usize = 256;
 /// What the frame before gained.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gain {
-    /// Half of it or more.
+    /// A twentieth of it is left, or less.
+    Most,
+    /// Five twelfths or less.
     Much,
     Little,
     /// It is stored as it is.
@@ -30,6 +30,9 @@ enum Gain {
 /// Compresses the frames of one worker.
 pub(super) struct Squeezer {
     usual: Compressor<'static>,
+    /// Where next to nothing is left: what is no repeat is not coded further.
+    plain: Compressor<'static>,
+    /// Where little is gained: skips ahead faster, with a table of repeats of 32 KiB, which a core's first cache holds.
     quick: Compressor<'static>,
     before: Gain,
 }
@@ -37,8 +40,13 @@ pub(super) struct Squeezer {
 impl Squeezer {
     pub(super) fn new() -> Result<Self, VaultError> {
         Ok(Self {
-            usual: compressor(None)?,
-            quick: compressor(Some(QUICK_HASH_LOG))?,
+            usual: compressor(&[])?,
+            plain: compressor(&[CParameter::HashLog(12), CParameter::TargetLength(1)])?,
+            quick: compressor(&[
+                CParameter::HashLog(13),
+                CParameter::TargetLength(2),
+                CParameter::LiteralCompressionMode(ParamSwitch::Enable),
+            ])?,
             before: Gain::Much,
         })
     }
@@ -49,33 +57,44 @@ impl Squeezer {
         if self.before == Gain::Nothing && is_dense(raw) {
             return None;
         }
-        let zstd = if self.before == Gain::Much { &mut self.usual } else { &mut self.quick };
         let worth = raw.len() - raw.len() / 64;
-        match zstd.compress_to_buffer(raw, &mut out[..worth]) {
-            Ok(length) if length < worth => {
-                self.before = if length <= raw.len() / 2 { Gain::Much } else { Gain::Little };
-                Some(length)
-            }
-            // Also when it does not fit into the space given, which zstd reports as a failure.
-            _ => {
-                self.before = Gain::Nothing;
-                None
-            }
-        }
+        // It also fails when the result does not fit into the space given.
+        let mut with = |zstd: &mut Compressor<'static>| {
+            let length = zstd.compress_to_buffer(raw, &mut out[..worth]).ok();
+            length.filter(|length| *length < worth)
+        };
+        let length = match self.before {
+            // Where that leaves much, another kind of data begins.
+            Gain::Most => with(&mut self.plain)
+                .filter(|length| *length <= raw.len() / 8)
+                .or_else(|| with(&mut self.usual)),
+            Gain::Much => with(&mut self.usual),
+            Gain::Little | Gain::Nothing => with(&mut self.quick),
+        };
+        self.before = match length {
+            Some(length) if length <= raw.len() / 20 => Gain::Most,
+            Some(length) if length <= raw.len() * 5 / 12 => Gain::Much,
+            Some(_) => Gain::Little,
+            None => Gain::Nothing,
+        };
+        length
     }
 }
 
-fn compressor(hash_log: Option<u32>) -> Result<Compressor<'static>, VaultError> {
+/// Level 1 with these parameters on top.
+fn compressor(parameters: &[CParameter]) -> Result<Compressor<'static>, VaultError> {
     let failed = |_| VaultError::Crypto("start the compressor");
     let mut zstd = Compressor::new(LEVEL).map_err(failed)?;
-    zstd.set_parameter(CParameter::MinMatch(MATCH_MIN)).map_err(failed)?;
-    if let Some(hash_log) = hash_log {
-        zstd.set_parameter(CParameter::HashLog(hash_log)).map_err(failed)?;
+    let all = [
+        CParameter::MinMatch(MATCH_MIN),
+        // Sizes are in the frame header and damage is found by the seal: no need to store either twice.
+        CParameter::ContentSizeFlag(false),
+        CParameter::ChecksumFlag(false),
+        CParameter::DictIdFlag(false),
+    ];
+    for parameter in all.iter().chain(parameters) {
+        zstd.set_parameter(*parameter).map_err(failed)?;
     }
-    // Sizes are in the frame header and damage is found by the seal: no need to store either twice.
-    zstd.set_parameter(CParameter::ContentSizeFlag(false)).map_err(failed)?;
-    zstd.set_parameter(CParameter::ChecksumFlag(false)).map_err(failed)?;
-    zstd.set_parameter(CParameter::DictIdFlag(false)).map_err(failed)?;
     Ok(zstd)
 }
 

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use coffre_vault::AlignedBuffer;
 use coffre_vault::bucket::{Bucket, BucketError, Created};
 
 /// What every store must keep. It must be empty.
@@ -27,6 +28,16 @@ pub(crate) fn contract(bucket: &dyn Bucket) {
     assert_eq!(bucket.create("a/empty", b"").unwrap(), Created::New);
     assert_eq!(bucket.get("a/empty").unwrap(), b"");
 
+    // Past every cache, the same is read into memory that held something else.
+    let mut room = AlignedBuffer::new(0);
+    let large: Vec<u8> = (0..3_000_001u32).map(|at| (at % 251) as u8).collect();
+    assert_eq!(bucket.create("large", &large).unwrap(), Created::New);
+    for (key, wanted) in [("large", &large[..]), ("a/b", b"hello"), ("a/empty", b"")] {
+        assert!(bucket.get_stored(key, &mut room).unwrap() == wanted, "{key}");
+    }
+    assert!(matches!(bucket.get_stored("a/c", &mut room), Err(BucketError::NotFound { .. })));
+    bucket.delete("large").unwrap();
+
     for key in ["ab/c", "a/c/d", "z"] {
         bucket.create(key, key.as_bytes()).unwrap();
     }
@@ -47,6 +58,8 @@ pub(crate) fn contract(bucket: &dyn Bucket) {
     for bad in ["", "../x", "a//b", "A", ".x", "a/../b"] {
         assert!(matches!(bucket.create(bad, b""), Err(BucketError::InvalidKey { .. })), "{bad}");
         assert!(matches!(bucket.get(bad), Err(BucketError::InvalidKey { .. })), "{bad}");
+        let stored = bucket.get_stored(bad, &mut room);
+        assert!(matches!(stored, Err(BucketError::InvalidKey { .. })), "{bad}");
         assert!(matches!(bucket.delete(bad), Err(BucketError::InvalidKey { .. })), "{bad}");
     }
     assert!(matches!(bucket.list("a"), Err(BucketError::InvalidKey { .. })));
