@@ -71,7 +71,12 @@ pub(crate) struct PackHeader {
 impl PackHeader {
     /// Its length in bytes; the first frame starts there.
     pub(crate) fn length(&self) -> usize {
-        FIXED_HEADER_BYTES + self.keys.len() * KEY_ENTRY_BYTES
+        Self::length_of(self.keys.len())
+    }
+
+    /// The length of one with so many keys.
+    pub(crate) fn length_of(keys: usize) -> usize {
+        FIXED_HEADER_BYTES + keys * KEY_ENTRY_BYTES
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {

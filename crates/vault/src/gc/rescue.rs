@@ -19,7 +19,9 @@ use crate::format::{
 use crate::inner::{Inner, damaged};
 use crate::parallel::in_parallel;
 use crate::trust::Trust;
-use crate::write::{FinishedPack, PackBuffer, open_directory, seal_directory};
+use crate::write::{
+    DIRECTORY_BYTES, FRAME_LISTING_BYTES, FinishedPack, PackBuffer, open_directory, seal_directory,
+};
 
 /// When a pack of copies is closed.
 const PACK_BYTES_TARGET: usize = if cfg!(coffre_sim) { 1400 } else { 12 * 1024 * 1024 };
@@ -127,7 +129,18 @@ struct Copies {
     /// Frames by their place in `bytes`.
     frames: Vec<Frame>,
     /// Frames as they were, but for the number of their key, one after the other.
-    bytes: Vec<u8>,
+    bytes: PackBuffer,
+    /// What the directory will take.
+    listing_bytes: usize,
+}
+
+impl Copies {
+    /// The most that the pack has if it is closed after one more frame of so many bytes and parts, under a new key.
+    fn bytes_with(&self, bytes: usize, parts: usize) -> usize {
+        let front = PackHeader::length_of(self.keys.len() + 1);
+        let listing = self.listing_bytes + FRAME_LISTING_BYTES + 32 * parts;
+        front + self.bytes.len() + bytes + DIRECTORY_BYTES + listing + TRAILER_BYTES
+    }
 }
 
 /// Copies frames into new packs.
@@ -207,7 +220,7 @@ impl<'a> Rescuer<'a> {
     ) -> Result<(), VaultError> {
         let slot = (pack.kind.code(), pack.group, pack.verified, pack.trust);
         let full = self.open.get(&slot).is_some_and(|copies| {
-            copies.bytes.len() + sealed.len() > PACK_BYTES_TARGET
+            copies.bytes_with(sealed.len(), frame.ids.len()) > PACK_BYTES_TARGET
                 || copies.frames.len() >= PACK_FRAMES_MAX
                 || copies.keys.len() >= PACK_KEYS_MAX && !copies.keys.contains(key)
         });
@@ -221,7 +234,8 @@ impl<'a> Rescuer<'a> {
             trust: pack.trust,
             keys: Vec::new(),
             frames: Vec::new(),
-            bytes: Vec::new(),
+            bytes: PackBuffer::with_capacity(PACK_BYTES_TARGET),
+            listing_bytes: 0,
         });
         let number = copies.keys.iter().position(|known| known == key).unwrap_or_else(|| {
             copies.keys.push(key.clone());
@@ -233,6 +247,7 @@ impl<'a> Rescuer<'a> {
         copies.bytes.extend_from_slice(&moved.to_bytes());
         copies.bytes.extend_from_slice(&sealed[FRAME_HEADER_BYTES..]);
         copies.frames.push(Frame { offset, ..frame.clone() });
+        copies.listing_bytes += FRAME_LISTING_BYTES + 32 * frame.ids.len();
         self.bytes += sealed.len() as u64;
         Ok(())
     }
@@ -258,15 +273,10 @@ impl<'a> Rescuer<'a> {
         let start = u32::try_from(header.length()).expect("a header is small");
         let mut frames = copies.frames;
         frames.iter_mut().for_each(|frame| frame.offset += start);
-        // Directory and trailer: so that the buffer does not grow, which would copy it.
-        let listing = frames.iter().map(|frame| 9 + 32 * frame.ids.len()).sum::<usize>();
-        let whole = header.length() + copies.bytes.len() + listing + 256;
-        let mut bytes = PackBuffer::with_capacity(whole);
+        let mut bytes = copies.bytes;
         let mut front = Vec::new();
         header.write(&mut front);
-        bytes.extend_from_slice(&front);
-        bytes.extend_from_slice(&copies.bytes);
-        drop(copies.bytes);
+        bytes.put_first(&front);
         let directory_offset = bytes.len();
         let mut plain = Vec::new();
         write_directory(&frames, &mut plain);

@@ -39,6 +39,15 @@ impl PackBuffer {
         assert!(self.length <= self.memory.len(), "only what there was room for is taken in");
     }
 
+    /// Puts bytes before all that is there.
+    pub(crate) fn put_first(&mut self, bytes: &[u8]) {
+        let length = self.length;
+        self.room(bytes.len());
+        self.memory.copy_within(..length, bytes.len());
+        self.memory[..bytes.len()].copy_from_slice(bytes);
+        self.take(bytes.len());
+    }
+
     pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
         self.take(bytes.len());
@@ -70,6 +79,8 @@ mod tests {
                     buffer.extend_from_slice(&piece);
                     buffer.room(50)[..50].fill(0xEE);
                     wanted.extend_from_slice(&piece);
+                    buffer.put_first(&[round, 0xDD]);
+                    wanted.splice(..0, [round, 0xDD]);
                 }
                 assert!(*buffer == *wanted);
             }

@@ -15,7 +15,10 @@ mod worker;
 pub(crate) use buffer::PackBuffer;
 #[cfg(test)]
 pub(crate) use packer::Packer;
-pub(crate) use packer::{FinishedPack, content_fits, open_directory, put_pack, seal_directory};
+pub(crate) use packer::{
+    DIRECTORY_BYTES, FRAME_LISTING_BYTES, FinishedPack, content_fits, open_directory, put_pack,
+    seal_directory,
+};
 #[cfg(any(test, fuzzing))]
 pub(crate) use plan::align;
 pub use point::PointWriter;

@@ -21,9 +21,9 @@ pub(crate) const NODE_PACK_BYTES_TARGET: usize =
     if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };
 
 /// Bytes of a directory without frames: count, salt and tag.
-const DIRECTORY_BYTES: usize = 4 + 32 + TAG_BYTES;
+pub(crate) const DIRECTORY_BYTES: usize = 4 + 32 + TAG_BYTES;
 /// Bytes of a frame in a directory, without identities.
-const FRAME_LISTING_BYTES: usize = 9;
+pub(crate) const FRAME_LISTING_BYTES: usize = 9;
 
 /// A pack in the making. One worker owns it.
 pub(crate) struct Packer {
