@@ -11,7 +11,6 @@ use super::mutant::{Mutant, mistake};
 use super::view::{View, ViewPack};
 use crate::VaultError;
 use crate::crypto::random;
-use crate::direct::AlignedBuffer;
 use crate::format::{
     FRAME_HEADER_BYTES, Frame, FrameHeader, KeyEntry, Malformed, PACK_FRAMES_MAX, PACK_KEYS_MAX,
     PackHeader, PackId, PackListing, Seal, TRAILER_BYTES, frame_meaning, parse_directory,
@@ -99,10 +98,9 @@ pub(super) fn rescue(
     }
     let copied = in_parallel(shares.len(), &shares, |share| {
         let mut rescuer = Rescuer::new(inner);
-        let mut stored = AlignedBuffer::new(0);
         for (pack, frames) in share {
             let from = &view.packs[*pack as usize];
-            match rescuer.take(view, from, frames, &mut stored) {
+            match rescuer.take(view, from, frames) {
                 // Nobody vouches for it, and it is not what it says: a lie, of which nothing can be moved. The blocks
                 // that it claims are kept where they are.
                 Err(error) if error.is_damage() && view.distrust && from.trust == Trust::Nobody => {
@@ -161,16 +159,10 @@ impl<'a> Rescuer<'a> {
         Self { inner, open: BTreeMap::new(), listings: Vec::new(), bytes: 0 }
     }
 
-    /// Copies frames of one pack, which is read into `stored`.
-    fn take(
-        &mut self,
-        view: &View,
-        pack: &ViewPack,
-        wanted: &[u32],
-        stored: &mut AlignedBuffer,
-    ) -> Result<(), VaultError> {
+    /// Copies frames of one pack.
+    fn take(&mut self, view: &View, pack: &ViewPack, wanted: &[u32]) -> Result<(), VaultError> {
         let object = pack.id.object();
-        let bytes = self.inner.bucket.get_stored(&object, stored)?;
+        let bytes = self.inner.bucket.get(&object)?;
         let (header, directory) =
             self.check(pack, &bytes).map_err(|error| damaged(&object, 0, error))?;
         for number in wanted {
