@@ -20,6 +20,12 @@ pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
     });
 }
 
+/// How many threads to take for work that also waits for a store or a disk, on so many cores: while some wait, every core
+/// has one that computes. One stays one.
+pub(crate) fn with_waiting(cores: usize) -> usize {
+    if cores > 1 { cores + 2 } else { cores }
+}
+
 /// How many threads this machine runs at once, 1 to 32. Asked once: the answer takes a dozen system calls.
 pub(crate) fn cores() -> usize {
     static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();

@@ -12,7 +12,7 @@ use crate::crypto::Capability;
 use crate::direct::AlignedBuffer;
 use crate::format::{BLOCK, BLOCK_BYTES, Id, LEAF_BYTES, Node};
 use crate::inner::{Inner, lock};
-use crate::parallel::on_threads;
+use crate::parallel::{on_threads, with_waiting};
 use crate::{Advance, BlockSink, BlockWriter, Extent, Progress, VaultError};
 
 /// Blocks of a piece: 4 MiB, the longest write.
@@ -73,7 +73,7 @@ pub(crate) fn restore_disk(
         failure: Mutex::default(),
         stop: AtomicBool::new(false),
     };
-    on_threads(inner.threads, || {
+    on_threads(with_waiting(inner.threads), || {
         if let Err(error) = shared.work() {
             lock(&shared.failure).get_or_insert(error);
             shared.stop.store(true, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use super::verify_point::verify_point;
 use crate::crypto::{Capability, random};
 use crate::format::PackId;
 use crate::inner::{Inner, lock};
-use crate::parallel::on_threads;
+use crate::parallel::{on_threads, with_waiting};
 use crate::trust::Trust;
 use crate::{Advance, Progress, VaultError};
 
@@ -68,9 +68,6 @@ pub struct Damage {
     /// What does not hold.
     pub what: String,
 }
-
-/// Packs of a verification that are on their way from the store while every core has one to check.
-const READS_AHEAD: usize = 2;
 
 /// Verifies.
 pub(crate) fn verify(
@@ -281,9 +278,7 @@ fn check_packs(
         }
         Ok(())
     };
-    // More than there are cores, since some wait for the store; one stays one.
-    let waiting = if inner.threads > 1 { READS_AHEAD } else { 0 };
-    on_threads((inner.threads + waiting).min(packs.len()), || {
+    on_threads(with_waiting(inner.threads).min(packs.len()), || {
         if let Err(error) = work() {
             lock(&failure).get_or_insert(error);
         }
