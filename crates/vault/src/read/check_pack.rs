@@ -5,7 +5,9 @@ use super::{Decoder, PackOpener};
 use crate::VaultError;
 use crate::bucket::BucketError;
 use crate::direct::AlignedBuffer;
-use crate::format::{Frame, PackHeader, PackId, TRAILER_BYTES, parse_directory, parse_trailer};
+use crate::format::{
+    Frame, Malformed, PackHeader, PackId, TRAILER_BYTES, parse_directory, parse_trailer,
+};
 use crate::inner::{Inner, damaged};
 use crate::write::{content_fits, open_directory};
 
@@ -62,19 +64,9 @@ impl PackChecker {
             Err(error) => return Err(error.into()),
         };
         report.bytes = bytes.len() as u64;
-        let header = match PackHeader::parse(&bytes) {
-            Ok(header) if header.vault == inner.vault && header.pack == pack => header,
-            Ok(_) => return unreadable(report, 16, "a pack of another vault or name"),
+        let (header, opener) = match opener_of(inner, pack, &bytes)? {
+            Ok(opened) => opened,
             Err(error) => return unreadable(report, error.offset as u64, error.what),
-        };
-        let opener = match PackOpener::new(&inner.keyring, &header) {
-            Ok(Ok(opener)) => opener,
-            Ok(Err(error)) => return unreadable(report, error.offset as u64, error.what),
-            // A flipped generation number names a key that nobody has.
-            Err(VaultError::MissingKey { .. }) => {
-                return unreadable(report, 52, "a key of an unknown generation");
-            }
-            Err(error) => return Err(error),
         };
         let frames = match check_layout(inner, &header, &bytes) {
             Ok(frames) => {
@@ -111,6 +103,26 @@ impl PackChecker {
         );
         report.sound = report.sound.filter(|_| report.whole.is_none() && report.frames.is_empty());
         Ok(report)
+    }
+}
+
+/// The front of a pack and the keys of its frames. The inner error is damage.
+fn opener_of(
+    inner: &Inner,
+    pack: PackId,
+    bytes: &[u8],
+) -> Result<Result<(PackHeader, PackOpener), Malformed>, VaultError> {
+    let wrong = |offset, what| Ok(Err(Malformed { offset, what }));
+    let header = match PackHeader::parse(bytes) {
+        Ok(header) if header.vault == inner.vault && header.pack == pack => header,
+        Ok(_) => return wrong(16, "a pack of another vault or name"),
+        Err(error) => return Ok(Err(error)),
+    };
+    match PackOpener::new(&inner.keyring, &header) {
+        Ok(opener) => Ok(opener.map(|opener| (header, opener))),
+        // A flipped generation number names a key that nobody has.
+        Err(VaultError::MissingKey { .. }) => wrong(52, "a key of an unknown generation"),
+        Err(error) => Err(error),
     }
 }
 
