@@ -20,7 +20,7 @@ use crate::inner::{Inner, damaged};
 use crate::parallel::in_parallel;
 use crate::trust::Trust;
 use crate::write::{
-    DIRECTORY_BYTES, FRAME_LISTING_BYTES, FinishedPack, PackBuffer, open_directory, seal_directory,
+    END_BYTES, FinishedPack, PackBuffer, listed_bytes, open_directory, seal_directory,
 };
 
 /// When a pack of copies is closed.
@@ -130,7 +130,7 @@ struct Copies {
     frames: Vec<Frame>,
     /// Frames as they were, but for the number of their key, one after the other.
     bytes: PackBuffer,
-    /// What the directory will take.
+    /// What the directory and the trailer will take.
     listing_bytes: usize,
 }
 
@@ -138,8 +138,7 @@ impl Copies {
     /// The most that the pack has if it is closed after one more frame of so many bytes and parts, under a new key.
     fn bytes_with(&self, bytes: usize, parts: usize) -> usize {
         let front = PackHeader::length_of(self.keys.len() + 1);
-        let listing = self.listing_bytes + FRAME_LISTING_BYTES + 32 * parts;
-        front + self.bytes.len() + bytes + DIRECTORY_BYTES + listing + TRAILER_BYTES
+        front + self.bytes.len() + bytes + self.listing_bytes + listed_bytes(parts)
     }
 }
 
@@ -235,7 +234,7 @@ impl<'a> Rescuer<'a> {
             keys: Vec::new(),
             frames: Vec::new(),
             bytes: PackBuffer::with_capacity(PACK_BYTES_TARGET),
-            listing_bytes: 0,
+            listing_bytes: END_BYTES,
         });
         let number = copies.keys.iter().position(|known| known == key).unwrap_or_else(|| {
             copies.keys.push(key.clone());
@@ -247,7 +246,7 @@ impl<'a> Rescuer<'a> {
         copies.bytes.extend_from_slice(&moved.to_bytes());
         copies.bytes.extend_from_slice(&sealed[FRAME_HEADER_BYTES..]);
         copies.frames.push(Frame { offset, ..frame.clone() });
-        copies.listing_bytes += FRAME_LISTING_BYTES + 32 * frame.ids.len();
+        copies.listing_bytes += listed_bytes(frame.ids.len());
         self.bytes += sealed.len() as u64;
         Ok(())
     }

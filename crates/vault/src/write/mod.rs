@@ -16,8 +16,7 @@ pub(crate) use buffer::PackBuffer;
 #[cfg(test)]
 pub(crate) use packer::Packer;
 pub(crate) use packer::{
-    DIRECTORY_BYTES, FRAME_LISTING_BYTES, FinishedPack, content_fits, open_directory, put_pack,
-    seal_directory,
+    END_BYTES, FinishedPack, content_fits, listed_bytes, open_directory, put_pack, seal_directory,
 };
 #[cfg(any(test, fuzzing))]
 pub(crate) use plan::align;

@@ -20,10 +20,13 @@ pub(crate) const DATA_PACK_BYTES_TARGET: usize =
 pub(crate) const NODE_PACK_BYTES_TARGET: usize =
     if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };
 
-/// Bytes of a directory without frames: count, salt and tag.
-pub(crate) const DIRECTORY_BYTES: usize = 4 + 32 + TAG_BYTES;
-/// Bytes of a frame in a directory, without identities.
-pub(crate) const FRAME_LISTING_BYTES: usize = 9;
+/// Bytes of the end of a pack without frames: count, salt and tag of its directory, and its trailer.
+pub(crate) const END_BYTES: usize = 4 + 32 + TAG_BYTES + TRAILER_BYTES;
+
+/// Bytes of a frame of so many parts in a directory.
+pub(crate) fn listed_bytes(parts: usize) -> usize {
+    9 + 32 * parts
+}
 
 /// A pack in the making. One worker owns it.
 pub(crate) struct Packer {
@@ -79,7 +82,7 @@ impl Packer {
         parts: usize,
         raw_bytes: usize,
     ) -> Result<Option<FinishedPack>, VaultError> {
-        let frame = FRAME_HEADER_BYTES + raw_bytes + TAG_BYTES + FRAME_LISTING_BYTES + parts * 32;
+        let frame = FRAME_HEADER_BYTES + raw_bytes + TAG_BYTES + listed_bytes(parts);
         let target = self.target();
         let full = self.open.as_ref().is_some_and(|open| {
             open.bytes.len() + open.listing_bytes + frame > target
@@ -202,8 +205,8 @@ impl OpenPack {
         header.write(&mut front);
         bytes.extend_from_slice(&front);
         let opener = PackOpener::of_writer(inner.vault, kind, header.group, key);
-        let listing_bytes = DIRECTORY_BYTES + TRAILER_BYTES;
-        Ok(Self { header, opener, counter: 0, frames: Vec::new(), listing_bytes, bytes })
+        let frames = Vec::new();
+        Ok(Self { header, opener, counter: 0, frames, listing_bytes: END_BYTES, bytes })
     }
 
     fn seal_frame(
@@ -245,7 +248,7 @@ impl OpenPack {
             bytes: u32::try_from(bytes).expect("a frame is at most 1 MiB"),
             ids: ids.to_vec(),
         });
-        self.listing_bytes += FRAME_LISTING_BYTES + ids.len() * 32;
+        self.listing_bytes += listed_bytes(ids.len());
         Ok(())
     }
 }
