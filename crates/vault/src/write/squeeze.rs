@@ -20,7 +20,7 @@ const PROBE_BYTES: usize = 256;
 enum Gain {
     /// A twentieth of it is left, or less.
     Most,
-    /// Five twelfths or less.
+    /// Three eighths or less.
     Much,
     Little,
     /// It is stored as it is.
@@ -73,7 +73,7 @@ impl Squeezer {
         };
         self.before = match length {
             Some(length) if length <= raw.len() / 20 => Gain::Most,
-            Some(length) if length <= raw.len() * 5 / 12 => Gain::Much,
+            Some(length) if length <= raw.len() * 3 / 8 => Gain::Much,
             Some(_) => Gain::Little,
             None => Gain::Nothing,
         };
