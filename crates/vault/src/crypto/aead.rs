@@ -89,8 +89,14 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], VaultError> {
     if chance::fill(&mut bytes) {
         return Ok(bytes);
     }
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| VaultError::Crypto("read randomness"))?;
+    fill_from_system(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Not by the generator of the library for ciphers: that one measures the jitter of the clock for 20 ms before its first
+/// byte, in each process, and is fed by the system all the same.
+pub(super) fn fill_from_system(bytes: &mut [u8]) -> Result<(), VaultError> {
+    getrandom::fill(bytes).map_err(|_| VaultError::Crypto("read randomness"))
 }
 
 /// Randomness from a seed, so that the simulator can see a run again. Not in a normal build.

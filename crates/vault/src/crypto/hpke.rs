@@ -5,8 +5,10 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
 
 use super::TAG_BYTES;
+use super::aead::fill_from_system;
 use crate::VaultError;
 
 /// Bytes of the encapsulated key that goes with each sealed text.
@@ -23,8 +25,10 @@ pub(crate) fn hpke_seal(
     info: &[u8],
     plaintext: &[u8],
 ) -> Result<([u8; HPKE_ENC_BYTES], Vec<u8>), VaultError> {
-    let ephemeral =
-        PrivateKey::generate(&X25519).map_err(|_| VaultError::Crypto("make a key pair"))?;
+    let mut secret = Zeroizing::new([0; 32]);
+    fill_from_system(&mut *secret)?;
+    let ephemeral = PrivateKey::from_private_key(&X25519, &*secret)
+        .map_err(|_| VaultError::Crypto("make a key pair"))?;
     seal_with(&ephemeral, public, info, plaintext)
 }
 
