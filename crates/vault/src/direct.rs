@@ -174,9 +174,17 @@ fn write_pieces(file: &File, data: &[u8]) -> io::Result<usize> {
     Ok(at)
 }
 
+/// Reads a whole file that nobody changes, through the page cache.
+pub(crate) fn read_cached<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Result<&'r [u8]> {
+    let size = size_of(file)?;
+    let read = &mut room.room(size)[..size];
+    file.read_exact_at(read, 0)?;
+    Ok(read)
+}
+
 /// Reads a whole file that nobody changes, past the page cache where the file system allows that.
-pub(crate) fn read_all<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Result<&'r [u8]> {
-    let size = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+pub(crate) fn read_stored<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Result<&'r [u8]> {
+    let size = size_of(file)?;
     // A direct read asks for whole sectors, and gets less at the end of the file.
     let room = room.room(size.next_multiple_of(ALIGNMENT));
     let mut read = 0;
@@ -195,6 +203,10 @@ pub(crate) fn read_all<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Resu
     let read = read.min(size);
     file.read_exact_at(&mut room[read..size], read as u64)?;
     Ok(&room[..size])
+}
+
+fn size_of(file: &File) -> io::Result<usize> {
+    usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge.into())
 }
 
 fn set_direct(file: &File, direct: bool) -> io::Result<()> {
@@ -236,8 +248,9 @@ mod tests {
             for salt in [1, 2] {
                 let data: Vec<u8> = (0..length).map(|at| (at % 251) as u8 ^ salt).collect();
                 std::fs::write(&path, &data).unwrap();
-                let read = read_all(&File::open(&path).unwrap(), &mut room).unwrap();
-                assert!(read == data, "{length} bytes");
+                let file = File::open(&path).unwrap();
+                assert!(read_stored(&file, &mut room).unwrap() == data, "{length} bytes");
+                assert!(read_cached(&file, &mut room).unwrap() == data, "{length} bytes");
             }
         }
     }

@@ -141,12 +141,21 @@ impl Bucket for FolderBucket {
         fs::read(self.path(key)?).map_err(|error| failure("read", key, error))
     }
 
+    fn get_into<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let read = File::open(self.path(key)?).and_then(|file| direct::read_cached(&file, room));
+        read.map(Cow::Borrowed).map_err(|error| failure("read", key, error))
+    }
+
     fn get_stored<'r>(
         &self,
         key: &str,
         room: &'r mut AlignedBuffer,
     ) -> Result<Cow<'r, [u8]>, BucketError> {
-        let read = File::open(self.path(key)?).and_then(|file| direct::read_all(&file, room));
+        let read = File::open(self.path(key)?).and_then(|file| direct::read_stored(&file, room));
         read.map(Cow::Borrowed).map_err(|error| failure("read", key, error))
     }
 

@@ -120,8 +120,21 @@ pub trait Bucket: Send + Sync + Debug {
     /// [`BucketError::NotFound`] if it is not there.
     fn get(&self, key: &str) -> Result<Vec<u8>, BucketError>;
 
-    /// Reads a whole object as the store holds it now, past any cache between, into `room` or into memory of its own:
-    /// what a verification must see. `room` may hold anything before and after.
+    /// Reads a whole object into `room`, which is used again and again, or into memory of its own. `room` may hold
+    /// anything before and after.
+    ///
+    /// # Errors
+    /// As [`Bucket::get`].
+    fn get_into<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let _ = room;
+        self.get(key).map(Cow::Owned)
+    }
+
+    /// As [`Bucket::get_into`], but as the store holds it now, past any cache between: what a verification must see.
     ///
     /// # Errors
     /// As [`Bucket::get`].
@@ -130,8 +143,7 @@ pub trait Bucket: Send + Sync + Debug {
         key: &str,
         room: &'r mut AlignedBuffer,
     ) -> Result<Cow<'r, [u8]>, BucketError> {
-        let _ = room;
-        self.get(key).map(Cow::Owned)
+        self.get_into(key, room)
     }
 
     /// Reads `length` bytes from `offset`.

@@ -1,5 +1,6 @@
 //! Choosing what to condemn. Only a guess about what is worth it: a wrong choice costs work, never data.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::Census;
@@ -12,9 +13,12 @@ use crate::VaultError;
 use crate::format::{PackId, Seal};
 use crate::trust::Trust;
 
-/// All that is copied may be so many percent of all that it frees: with less, a tenth of what is unneeded would be left
-/// where it lies scattered; with more, most of the work would be for little.
+/// All that is copied may be so many percent of all that it frees.
 const COPIED_PERCENT_OF_FREED: u64 = 150;
+/// It may be so many as long as less than this share of all that is unneeded is freed: how much has to be copied for the
+/// last of it depends on how the workers of a backup took turns. More would be much work for little.
+const COPIED_PERCENT_OF_FREED_MAX: u64 = 300;
+const FREED_PERCENT_WANTED: u64 = 90;
 /// Packs below this size are merged with others of about their size, when there are so many.
 const SMALL_PACK_BYTES: u32 = if cfg!(coffre_sim) { 700 } else { 4 * 1024 * 1024 };
 const SMALL_PACKS: usize = if cfg!(coffre_sim) { 5 } else { 16 };
@@ -59,7 +63,7 @@ pub(super) fn choose(
         }
     }
     let small = small_packs(&sparse, &young);
-    let sparse = worth_rewriting(sparse, options.repack_below_percent);
+    let sparse = worth_rewriting(sparse, choice.plan.condemned_bytes, options.repack_below_percent);
     let sparse = sparse.into_iter().map(|found| (found, true));
     for (found, is_sparse) in sparse.chain(small.into_iter().map(|found| (found, false))) {
         // A pack that is listed twice, with contradictions, is counted once.
@@ -100,28 +104,34 @@ struct Sparse<'a> {
 }
 
 /// The packs that are worth rewriting: those of which most is freed come first, and all that is copied stays in
-/// proportion to all that is freed. At 100 percent: every pack that holds anything unneeded, whatever it costs.
-fn worth_rewriting(mut sparse: Vec<Sparse<'_>>, below_percent: u8) -> Vec<Sparse<'_>> {
+/// proportion to all that is freed. `dead` bytes are freed without them. At 100 percent: every pack that holds anything
+/// unneeded, whatever it costs.
+fn worth_rewriting(mut sparse: Vec<Sparse<'_>>, dead: u64, below_percent: u8) -> Vec<Sparse<'_>> {
+    let unneeded = dead + sparse.iter().map(|one| one.freed).sum::<u64>();
     let below = u64::from(below_percent.min(100));
     sparse.retain(|one| one.needed * 100 < (one.needed + one.freed) * below);
     if below == 100 {
         return sparse;
     }
-    // Exact: needed/freed of one against the other.
-    sparse.sort_by(|one, other| {
-        let ratio = u128::from(one.needed) * u128::from(other.freed);
-        let other_ratio = u128::from(other.needed) * u128::from(one.freed);
-        ratio.cmp(&other_ratio).then_with(|| one.pack.id.cmp(&other.pack.id))
-    });
+    sparse.sort_by(by_cost);
     let (mut copied, mut freed) = (0, 0);
     let worth = sparse.iter().take_while(|one| {
+        let is_enough = (dead + freed) * 100 >= unneeded * FREED_PERCENT_WANTED;
         copied += one.needed;
         freed += one.freed;
-        copied * 100 <= freed * COPIED_PERCENT_OF_FREED
+        let percent = if is_enough { COPIED_PERCENT_OF_FREED } else { COPIED_PERCENT_OF_FREED_MAX };
+        copied * 100 <= freed * percent
     });
     let worth = worth.count();
     sparse.truncate(worth);
     sparse
+}
+
+/// Copied for freed, exactly; names decide between equals.
+fn by_cost(one: &Sparse<'_>, other: &Sparse<'_>) -> Ordering {
+    let ratio = u128::from(one.needed) * u128::from(other.freed);
+    let other_ratio = u128::from(other.needed) * u128::from(one.freed);
+    ratio.cmp(&other_ratio).then_with(|| one.pack.id.cmp(&other.pack.id))
 }
 
 /// Small packs that are merged: when there are many of about one size, so that each byte moves a few times in its life
@@ -174,4 +184,57 @@ fn is_sensible(plan: &CollectPlan, options: &CollectOptions) -> Result<(), Vault
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trust::Trust;
+
+    fn pack(number: u128) -> ViewPack {
+        ViewPack {
+            id: PackId(number.to_be_bytes()),
+            kind: Seal::Data,
+            group: 0,
+            verified: true,
+            trust: Trust::Everybody,
+            bytes: 0,
+            digest: [0; 32],
+            frames: (0, 0),
+            present: true,
+            condemned: false,
+            gone: false,
+        }
+    }
+
+    proptest! {
+        /// Nine tenths of what is unneeded are freed, or the next best pack costs too much; and what is chosen never
+        /// does.
+        #[test]
+        fn a_collection_frees_enough_for_its_cost(
+            sizes in proptest::collection::vec((1u64..13_000_000, 0u64..5_000_000), 0..40),
+            dead in 0u64..40_000_000,
+            below in 1u8..100,
+        ) {
+            let packs: Vec<_> = (0..sizes.len() as u128).map(pack).collect();
+            let sparse: Vec<_> = packs.iter().zip(&sizes)
+                .map(|(pack, (needed, freed))| Sparse { pack, needed: *needed, freed: *freed })
+                .collect();
+            let sum = |packs: &[Sparse<'_>]| packs.iter()
+                .fold((0, 0), |(needed, freed), one| (needed + one.needed, freed + one.freed));
+            let chosen = worth_rewriting(sparse.clone(), dead, below);
+            let (copied, freed) = sum(&chosen);
+            prop_assert!(copied <= 3 * freed);
+            let mut left = sparse.clone();
+            left.retain(|one| chosen.iter().all(|chosen| chosen.pack.id != one.pack.id));
+            left.retain(|one| one.needed * 100 < (one.needed + one.freed) * u64::from(below));
+            let (_, unneeded) = sum(&sparse);
+            let next = left.iter().min_by(|one, other| by_cost(one, other));
+            if let Some(next) = next && (dead + freed) * 10 < (dead + unneeded) * 9 {
+                prop_assert!(copied + next.needed > 3 * (freed + next.freed));
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::mutant::{Mutant, mistake};
 use super::view::{View, ViewPack};
 use crate::VaultError;
 use crate::crypto::random;
+use crate::direct::AlignedBuffer;
 use crate::format::{
     FRAME_HEADER_BYTES, Frame, FrameHeader, KeyEntry, Malformed, PACK_FRAMES_MAX, PACK_KEYS_MAX,
     PackHeader, PackId, PackListing, Seal, TRAILER_BYTES, frame_meaning, parse_directory,
@@ -98,9 +99,10 @@ pub(super) fn rescue(
     }
     let copied = in_parallel(shares.len(), &shares, |share| {
         let mut rescuer = Rescuer::new(inner);
+        let mut room = AlignedBuffer::new(0);
         for (pack, frames) in share {
             let from = &view.packs[*pack as usize];
-            match rescuer.take(view, from, frames) {
+            match rescuer.take(view, from, frames, &mut room) {
                 // Nobody vouches for it, and it is not what it says: a lie, of which nothing can be moved. The blocks
                 // that it claims are kept where they are.
                 Err(error) if error.is_damage() && view.distrust && from.trust == Trust::Nobody => {
@@ -151,17 +153,25 @@ struct Rescuer<'a> {
     listings: Vec<PackListing>,
     /// Bytes of frames copied.
     bytes: u64,
+    /// A buffer to use again.
+    spare: Option<PackBuffer>,
 }
 
 impl<'a> Rescuer<'a> {
     fn new(inner: &'a Inner) -> Self {
-        Self { inner, open: BTreeMap::new(), listings: Vec::new(), bytes: 0 }
+        Self { inner, open: BTreeMap::new(), listings: Vec::new(), bytes: 0, spare: None }
     }
 
-    /// Copies frames of one pack.
-    fn take(&mut self, view: &View, pack: &ViewPack, wanted: &[u32]) -> Result<(), VaultError> {
+    /// Copies frames of one pack, which is read into `room`.
+    fn take(
+        &mut self,
+        view: &View,
+        pack: &ViewPack,
+        wanted: &[u32],
+        room: &mut AlignedBuffer,
+    ) -> Result<(), VaultError> {
         let object = pack.id.object();
-        let bytes = self.inner.bucket.get(&object)?;
+        let bytes = self.inner.bucket.get_into(&object, room)?;
         let (header, directory) =
             self.check(pack, &bytes).map_err(|error| damaged(&object, 0, error))?;
         for number in wanted {
@@ -226,6 +236,7 @@ impl<'a> Rescuer<'a> {
         if full && let Some(copies) = self.open.remove(&slot) {
             self.store(copies)?;
         }
+        let spare = &mut self.spare;
         let copies = self.open.entry(slot).or_insert_with(|| Copies {
             kind: pack.kind,
             group: pack.group,
@@ -233,7 +244,7 @@ impl<'a> Rescuer<'a> {
             trust: pack.trust,
             keys: Vec::new(),
             frames: Vec::new(),
-            bytes: PackBuffer::with_capacity(PACK_BYTES_TARGET),
+            bytes: spare.take().unwrap_or_else(|| PackBuffer::with_capacity(PACK_BYTES_TARGET)),
             listing_bytes: END_BYTES,
         });
         let number = copies.keys.iter().position(|known| known == key).unwrap_or_else(|| {
@@ -294,8 +305,11 @@ impl<'a> Rescuer<'a> {
         };
         let listing = judged(inner, listing, copies.trust);
         check_copy(inner, &header, &listing, &bytes).map_err(|_| VaultError::VerifyBeforeAck)?;
-        crate::write::put_pack(inner, &FinishedPack { listing: listing.clone(), bytes })?;
-        self.listings.push(listing);
+        let mut pack = FinishedPack { listing, bytes };
+        crate::write::put_pack(inner, &pack)?;
+        self.listings.push(pack.listing);
+        pack.bytes.clear();
+        self.spare = Some(pack.bytes);
         Ok(())
     }
 }
