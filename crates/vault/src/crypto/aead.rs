@@ -93,8 +93,8 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], VaultError> {
     Ok(bytes)
 }
 
-/// Not by the generator of the library for ciphers: that one measures the jitter of the clock for 20 ms before its first
-/// byte, in each process, and is fed by the system all the same.
+/// Fills `bytes` from the system's generator. Not from that of the library for ciphers, which measures the jitter of the
+/// clock for 20 ms before its first byte, in each process.
 pub(super) fn fill_from_system(bytes: &mut [u8]) -> Result<(), VaultError> {
     getrandom::fill(bytes).map_err(|_| VaultError::Crypto("read randomness"))
 }
