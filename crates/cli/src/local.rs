@@ -1,6 +1,7 @@
 //! Verbs on a store with no service: for images of disks, and for the day when only the store is
 //! left.
 
+mod ahead;
 mod file;
 mod image;
 mod meter;

@@ -54,6 +54,12 @@ pub trait BlockReader: Send {
     /// Whatever the source meets.
     fn extents(&mut self, range: Extent) -> io::Result<Vec<SourceExtent>>;
 
+    /// Tells what is read next, in this order, so that the source can begin. Nothing need come of it, and what was
+    /// announced need not be read.
+    fn announce(&mut self, reads: &[Extent]) {
+        let _ = reads;
+    }
+
     /// Fills `buffer` from `offset`. The vault never reads past [`BlockSource::size_bytes`].
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use coffre_vault::{BlockReader, BlockSource, Extent, SourceExtent};
 use rustix::fs::SeekFrom as RawSeek;
 use rustix::io::Errno;
 
+use super::ahead::Ahead;
+
 /// A raw image in a file or on a block device.
 pub(super) struct FileSource {
     path: PathBuf,
@@ -23,9 +25,10 @@ impl FileSource {
         Ok(FileSource { path: path.to_owned(), size_bytes })
     }
 
-    /// A reader that outlives this.
+    /// A reader that outlives this, of a file that is written meanwhile.
     pub(super) fn into_reader(self) -> io::Result<FileReader> {
-        Ok(FileReader { file: File::open(&self.path)?, size_bytes: self.size_bytes })
+        let file = File::open(&self.path)?;
+        Ok(FileReader { file, ahead: None, size_bytes: self.size_bytes })
     }
 }
 
@@ -35,13 +38,17 @@ impl BlockSource for FileSource {
     }
 
     fn reader(&self) -> io::Result<Box<dyn BlockReader + '_>> {
-        Ok(Box::new(FileReader { file: File::open(&self.path)?, size_bytes: self.size_bytes }))
+        let file = File::open(&self.path)?;
+        let ahead = Some(Ahead::open(&self.path)?);
+        Ok(Box::new(FileReader { file, ahead, size_bytes: self.size_bytes }))
     }
 }
 
 /// Reads an image and tells its holes.
 pub(super) struct FileReader {
     file: File,
+    /// Only for a file that stays as it is.
+    ahead: Option<Ahead>,
     size_bytes: u64,
 }
 
@@ -85,7 +92,16 @@ impl BlockReader for FileReader {
         Ok(extents)
     }
 
+    fn announce(&mut self, reads: &[Extent]) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.announce(reads);
+        }
+    }
+
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if self.ahead.as_mut().is_some_and(|ahead| ahead.read(offset, buffer)) {
+            return Ok(());
+        }
         self.file.read_exact_at(buffer, offset)
     }
 }

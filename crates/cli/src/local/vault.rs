@@ -14,6 +14,7 @@ use super::StoreArgs;
 use super::meter::Meter;
 use crate::client;
 use crate::say::{self, Column, Format};
+use crate::sys;
 
 /// Vaults: of the service, or with --store in a store with no service.
 #[derive(Debug, clap::Subcommand)]
@@ -110,6 +111,7 @@ pub(crate) enum VaultVerb {
 
 /// Does it.
 pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
+    sys::keep_memory();
     match verb {
         VaultVerb::Create { store: Some(store), passphrase_file, lock_days, .. } => {
             let passphrase = passphrase_file.context("--passphrase-file is missing")?;

@@ -77,6 +77,7 @@ impl<'s, 'a> Worker<'s, 'a> {
         let reads =
             if run.base.is_some() { self.drop_zeros(task, &mut node)? } else { task.reads.clone() };
         let read_total: u64 = reads.iter().map(|read| read.length).sum();
+        self.reader.announce(&reads);
         let done_bytes = task.done_bytes.saturating_sub(read_total);
         run.progress.advance(Advance { done_bytes, ..Advance::default() });
         for read in reads {
