@@ -176,9 +176,18 @@ fn write_pieces(file: &File, data: &[u8]) -> io::Result<usize> {
 
 /// Reads a whole file that nobody changes, through the page cache.
 pub(crate) fn read_cached<'r>(file: &File, room: &'r mut AlignedBuffer) -> io::Result<&'r [u8]> {
-    let size = size_of(file)?;
-    let read = &mut room.room(size)[..size];
-    file.read_exact_at(read, 0)?;
+    read_range(file, 0, size_of(file)?, room)
+}
+
+/// Reads bytes that a file is known to have, through the page cache.
+pub(crate) fn read_range<'r>(
+    file: &File,
+    offset: u64,
+    length: usize,
+    room: &'r mut AlignedBuffer,
+) -> io::Result<&'r [u8]> {
+    let read = &mut room.room(length)[..length];
+    file.read_exact_at(read, offset)?;
     Ok(read)
 }
 

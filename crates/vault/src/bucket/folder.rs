@@ -60,6 +60,19 @@ impl FolderBucket {
         Ok(self.root.join(key))
     }
 
+    /// Opens an object that has these bytes. Looked at before there is a buffer: a length from a damaged index must not
+    /// allocate.
+    fn open_range(&self, key: &str, offset: u64, length: usize) -> Result<File, BucketError> {
+        let failed = |error| failure("read", key, error);
+        let file = File::open(self.path(key)?).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let length = length as u64;
+        if offset.checked_add(length).is_none_or(|end| end > size) {
+            return Err(BucketError::OutOfRange { key: key.to_owned(), offset, length });
+        }
+        Ok(file)
+    }
+
     fn create_in(&self, folder: &Path, path: &Path, data: &[u8]) -> io::Result<Created> {
         self.make_folders(folder)?;
         // A cheap look first, so that a taken key does not cost a write of the data.
@@ -160,19 +173,22 @@ impl Bucket for FolderBucket {
     }
 
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {
-        let file = File::open(self.path(key)?).map_err(|error| failure("read", key, error))?;
-        let size = file.metadata().map_err(|error| failure("read", key, error))?.len();
-        // Checked before the buffer is made: a length from a damaged index must not allocate.
-        if offset.checked_add(length as u64).is_none_or(|end| end > size) {
-            return Err(BucketError::OutOfRange {
-                key: key.to_owned(),
-                offset,
-                length: length as u64,
-            });
-        }
+        let file = self.open_range(key, offset, length)?;
         let mut buffer = vec![0; length];
         file.read_exact_at(&mut buffer, offset).map_err(|error| failure("read", key, error))?;
         Ok(buffer)
+    }
+
+    fn get_range_into<'r>(
+        &self,
+        key: &str,
+        offset: u64,
+        length: usize,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let file = self.open_range(key, offset, length)?;
+        let read = direct::read_range(&file, offset, length, room);
+        read.map(Cow::Borrowed).map_err(|error| failure("read", key, error))
     }
 
     fn size(&self, key: &str) -> Result<Option<u64>, BucketError> {

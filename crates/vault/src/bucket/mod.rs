@@ -152,6 +152,21 @@ pub trait Bucket: Send + Sync + Debug {
     /// [`BucketError::NotFound`]; [`BucketError::OutOfRange`] if the object is shorter.
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError>;
 
+    /// Reads `length` bytes from `offset` into `room`, or into memory of its own, as [`Bucket::get_into`] does.
+    ///
+    /// # Errors
+    /// As [`Bucket::get_range`].
+    fn get_range_into<'r>(
+        &self,
+        key: &str,
+        offset: u64,
+        length: usize,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        let _ = room;
+        self.get_range(key, offset, length).map(Cow::Owned)
+    }
+
     /// The size of an object in bytes, `None` if it is not there.
     ///
     /// # Errors
@@ -233,6 +248,14 @@ impl<B: Bucket + ?Sized> Bucket for Arc<B> {
         (**self).get(key)
     }
 
+    fn get_into<'r>(
+        &self,
+        key: &str,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        (**self).get_into(key, room)
+    }
+
     fn get_stored<'r>(
         &self,
         key: &str,
@@ -243,6 +266,16 @@ impl<B: Bucket + ?Sized> Bucket for Arc<B> {
 
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Vec<u8>, BucketError> {
         (**self).get_range(key, offset, length)
+    }
+
+    fn get_range_into<'r>(
+        &self,
+        key: &str,
+        offset: u64,
+        length: usize,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, BucketError> {
+        (**self).get_range_into(key, offset, length, room)
     }
 
     fn size(&self, key: &str) -> Result<Option<u64>, BucketError> {

@@ -1,11 +1,13 @@
 //! Getting frames and nodes from the store, with small caches in front.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use super::{Decoder, PackOpener};
 use crate::VaultError;
 use crate::bounded::Bounded;
 use crate::bucket::BucketError;
+use crate::direct::AlignedBuffer;
 use crate::format::{
     Frame, Id, Node, PACK_HEADER_BYTES_MAX, PackHeader, PackId, PackListing, TRAILER_BYTES,
     parse_directory, parse_trailer,
@@ -61,13 +63,18 @@ impl Inner {
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, VaultError> {
-        match self.bucket.get_range(&pack.object(), offset, length) {
-            Err(BucketError::OutOfRange { key, offset, .. }) => {
-                let what = "the pack is too short".to_owned();
-                Err(VaultError::Damaged { object: key, offset, what })
-            }
-            other => Ok(other?),
-        }
+        self.bucket.get_range(&pack.object(), offset, length).map_err(too_short)
+    }
+
+    /// The same into memory that is used again.
+    pub(crate) fn get_pack_range_into<'r>(
+        &self,
+        pack: PackId,
+        offset: u64,
+        length: usize,
+        room: &'r mut AlignedBuffer,
+    ) -> Result<Cow<'r, [u8]>, VaultError> {
+        self.bucket.get_range_into(&pack.object(), offset, length, room).map_err(too_short)
     }
 
     /// Reads and checks the front of a pack.
@@ -254,6 +261,17 @@ pub(crate) fn listing_of(header: &PackHeader, bytes: u32, frames: Vec<Frame>) ->
     let PackHeader { pack, kind, group, .. } = *header;
     let (digest, verified, vouched) = ([0; 32], false, false);
     PackListing { pack, kind, group, bytes, digest, verified, vouched, frames }
+}
+
+/// A pack that ends before what the index says is in it is damaged.
+fn too_short(error: BucketError) -> VaultError {
+    match error {
+        BucketError::OutOfRange { key, offset, .. } => {
+            let what = "the pack is too short".to_owned();
+            VaultError::Damaged { object: key, offset, what }
+        }
+        other => other.into(),
+    }
 }
 
 /// Names the packs in a segment that none names.

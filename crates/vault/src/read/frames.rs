@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Decoder;
 use crate::VaultError;
 use crate::bucket::BucketError;
+use crate::direct::AlignedBuffer;
 use crate::format::{BLOCK_BYTES, Id, PackId, Seal};
 use crate::index::Location;
 use crate::inner::{Inner, damaged};
@@ -27,15 +28,17 @@ type Frames = BTreeMap<u32, (u32, Vec<(u8, Wanted)>)>;
 
 /// Reads blocks for one thread.
 pub(crate) struct BlockFetcher {
-    decoder: Decoder,
-    raw: Vec<u8>,
+    /// What was read last.
+    stored: AlignedBuffer,
+    frames: FrameReader,
     /// Bytes read from the store so far.
     pub(crate) read_bytes: u64,
 }
 
 impl BlockFetcher {
     pub(crate) fn new() -> Result<Self, VaultError> {
-        Ok(Self { decoder: Decoder::new()?, raw: Vec::new(), read_bytes: 0 })
+        let frames = FrameReader { decoder: Decoder::new()?, raw: Vec::new() };
+        Ok(Self { stored: AlignedBuffer::new(0), frames, read_bytes: 0 })
     }
 
     /// Fills the wanted slots of `out`; every block is compared with its identity. The inner error is about one block.
@@ -87,7 +90,7 @@ impl BlockFetcher {
             let frame =
                 inner.get_pack_range(pack, u64::from(place.offset), place.bytes as usize)?;
             self.read_bytes += frame.len() as u64;
-            self.take_frame(inner, pack, place.offset, &frame, &[(place.part, *want)], out)
+            self.frames.take(inner, pack, place.offset, &frame, &[(place.part, *want)], out)
         })
     }
 
@@ -116,20 +119,28 @@ impl BlockFetcher {
                 rest.next();
             }
             let length = usize::try_from(end - start).unwrap_or(usize::MAX);
-            let read = inner.get_pack_range(pack, start, length)?;
+            let read = inner.get_pack_range_into(pack, start, length, &mut self.stored)?;
             self.read_bytes += read.len() as u64;
             for (frame_start, frame_end, wants) in group {
                 let within = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX);
                 let frame = &read[within(frame_start)..within(frame_end)];
                 let offset = u32::try_from(frame_start).unwrap_or(u32::MAX);
-                self.take_frame(inner, pack, offset, frame, wants, out)?;
+                self.frames.take(inner, pack, offset, frame, wants, out)?;
             }
         }
         Ok(())
     }
+}
 
+/// Takes blocks out of frames.
+struct FrameReader {
+    decoder: Decoder,
+    raw: Vec<u8>,
+}
+
+impl FrameReader {
     /// Decodes one frame and copies what is wanted of it.
-    fn take_frame(
+    fn take(
         &mut self,
         inner: &Inner,
         pack: PackId,

@@ -15,8 +15,11 @@ use crate::inner::{Inner, lock};
 use crate::parallel::{on_threads, with_waiting};
 use crate::{Advance, BlockSink, BlockWriter, Extent, Progress, VaultError};
 
-/// Blocks of a piece: 4 MiB, the longest write.
-const PIECE_BLOCKS: usize = 64;
+/// Blocks of a piece: 8 MiB, the longest write. Between two writes the disk waits until the next writer gets a core, a
+/// millisecond or two where all cores decode: pieces of 4 MiB take an eighth more time.
+const PIECE_BLOCKS: usize = 128;
+/// Workers at most. Each holds a piece and what it read of a pack, up to 4 MiB; so many decode more than a disk takes.
+const WORKERS_MAX: usize = 8;
 
 /// What a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,7 +76,7 @@ pub(crate) fn restore_disk(
         failure: Mutex::default(),
         stop: AtomicBool::new(false),
     };
-    on_threads(with_waiting(inner.threads), || {
+    on_threads(with_waiting(inner.threads).min(WORKERS_MAX), || {
         if let Err(error) = shared.work() {
             lock(&shared.failure).get_or_insert(error);
             shared.stop.store(true, Ordering::Relaxed);

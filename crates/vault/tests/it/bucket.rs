@@ -1,5 +1,6 @@
 //! The stores at hand keep the contract; the probe knows those that do not.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use coffre_vault::bucket::{
     Object,
 };
 
-use coffre_vault::{NoProgress, VaultError, VerifyScope};
+use coffre_vault::{AlignedBuffer, NoProgress, VaultError, VerifyScope};
 
 use crate::contract::contract;
 use crate::support::{Image, backup, mixed_image, new_vault, open_through, restore};
@@ -33,6 +34,19 @@ fn the_folder_store_keeps_the_contract_and_leaves_no_other_file() {
         }
     }
     assert_eq!(files.len(), bucket.list("").unwrap().len());
+}
+
+/// What a folder reads into memory that is used again is not read into new memory because the folder is shared.
+#[test]
+fn a_shared_store_reads_as_it_does_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket: Arc<dyn Bucket> = Arc::new(FolderBucket::open(folder.path()).unwrap());
+    bucket.create("a", b"hello").unwrap();
+    let mut room = AlignedBuffer::new(0);
+    assert!(matches!(bucket.get_into("a", &mut room).unwrap(), Cow::Borrowed(b"hello")));
+    assert!(matches!(bucket.get_stored("a", &mut room).unwrap(), Cow::Borrowed(b"hello")));
+    let part = bucket.get_range_into("a", 1, 3, &mut room).unwrap();
+    assert!(matches!(part, Cow::Borrowed(b"ell")));
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::thread;
 use coffre_vault::AlignedBuffer;
 use coffre_vault::bucket::{Bucket, BucketError, Created};
 
+/// Keys that no store takes.
+const BAD_KEYS: [&str; 6] = ["", "../x", "a//b", "A", ".x", "a/../b"];
+
 /// What every store must keep. It must be empty.
 pub(crate) fn contract(bucket: &dyn Bucket) {
     assert_eq!(bucket.list("").unwrap(), []);
@@ -47,7 +50,7 @@ pub(crate) fn contract(bucket: &dyn Bucket) {
     assert_eq!(keys("a/c/"), [("a/c/d".to_owned(), 5)]);
     assert_eq!(keys("nothing/"), []);
 
-    for bad in ["", "../x", "a//b", "A", ".x", "a/../b"] {
+    for bad in BAD_KEYS {
         assert!(matches!(bucket.create(bad, b""), Err(BucketError::InvalidKey { .. })), "{bad}");
         assert!(matches!(bucket.get(bad), Err(BucketError::InvalidKey { .. })), "{bad}");
         assert!(matches!(bucket.delete(bad), Err(BucketError::InvalidKey { .. })), "{bad}");
@@ -90,13 +93,30 @@ fn reads_into_memory(bucket: &dyn Bucket) {
     for (key, wanted) in [("large", &large[..]), ("a/b", b"hello"), ("a/empty", b"")] {
         assert!(bucket.get_into(key, &mut room).unwrap() == wanted, "{key}");
         assert!(bucket.get_stored(key, &mut room).unwrap() == wanted, "{key}");
+        for start in [0, 1, 4097, 1 << 20, wanted.len() / 2, wanted.len()] {
+            let part = wanted.get(start..).unwrap_or_default();
+            let part = &part[..part.len().min(1_500_000)];
+            let start = start.min(wanted.len()) as u64;
+            let read = bucket.get_range_into(key, start, part.len(), &mut room).unwrap();
+            assert!(read == part, "{} bytes of {key} from {start}", part.len());
+        }
     }
+    for (offset, length) in [(0, 6), (5, 1), (u64::MAX, 1), (u64::MAX, usize::MAX)] {
+        let refused = bucket.get_range_into("a/b", offset, length, &mut room);
+        assert!(matches!(refused, Err(BucketError::OutOfRange { .. })), "{offset} {length}");
+    }
+    let absent = bucket.get_range_into("a/c", 0, 1, &mut room);
+    assert!(matches!(absent, Err(BucketError::NotFound { .. })));
     for read in [<dyn Bucket>::get_into, <dyn Bucket>::get_stored] {
         assert!(matches!(read(bucket, "a/c", &mut room), Err(BucketError::NotFound { .. })));
-        for bad in ["", "../x", "a//b", "A", ".x", "a/../b"] {
+        for bad in BAD_KEYS {
             let refused = read(bucket, bad, &mut room);
             assert!(matches!(refused, Err(BucketError::InvalidKey { .. })), "{bad}");
         }
+    }
+    for bad in BAD_KEYS {
+        let refused = bucket.get_range_into(bad, 0, 1, &mut room);
+        assert!(matches!(refused, Err(BucketError::InvalidKey { .. })), "{bad}");
     }
     bucket.delete("large").unwrap();
 }

@@ -89,7 +89,7 @@ struct TargetWriter<'a>(&'a Target);
 
 impl BlockWriter for TargetWriter<'_> {
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        assert!(data.len() <= 4 << 20, "writes are at most 4 MiB");
+        assert!(data.len() <= 8 << 20, "writes are at most 8 MiB");
         self.0.writes.fetch_add(1, Ordering::Relaxed);
         self.0.data.lock().unwrap()[offset as usize..][..data.len()].copy_from_slice(data);
         Ok(())
