@@ -44,9 +44,11 @@ impl AlignedBuffer {
     /// At least `length` bytes of it, of any content.
     fn room(&mut self, length: usize) -> &mut [u8] {
         if self.length < length {
-            // The old memory goes first; the new is large enough for what is only a little longer.
+            // A reader of one range takes what it needs; for one that goes on, the old memory goes first, and the new is
+            // large enough for what is only a little longer.
+            let step = if self.length == 0 { 1 } else { ROOM_STEP_BYTES };
             *self = Self::new(0);
-            *self = Self::new(length.next_multiple_of(ROOM_STEP_BYTES));
+            *self = Self::new(length.next_multiple_of(step));
         }
         self
     }

@@ -16,7 +16,7 @@ use crate::parallel::{on_threads, with_waiting};
 use crate::{Advance, BlockSink, BlockWriter, Extent, Progress, VaultError};
 
 /// Blocks of a piece: 8 MiB, the longest write. Between two writes the disk waits until the next writer gets a core, a
-/// millisecond or two where all cores decode: pieces of 4 MiB take an eighth more time.
+/// millisecond or two where all cores decode: pieces of 4 MiB take a tenth more time.
 const PIECE_BLOCKS: usize = 128;
 /// Workers at most. Each holds a piece and what it read of a pack, up to 4 MiB; so many decode more than a disk takes.
 const WORKERS_MAX: usize = 8;
