@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use coffre_vault::bucket::Bucket;
-use coffre_vault::{Passphrase, Unlock, Vault, VerifyReport};
+use coffre_vault::{PASSPHRASE_MEMORY_BYTES, Passphrase, Unlock, Vault, VerifyReport};
 use serde_json::{Value, json};
 
 use crate::say::{self, Column, Format};
+use crate::sys;
 
 /// Exit status when damage was found: not a failure of the program, and nothing to overlook.
 pub(crate) const EXIT_DAMAGE: u8 = 3;
@@ -41,6 +42,10 @@ pub(crate) struct StoreArgs {
 impl StoreArgs {
     /// Opens the vault.
     pub(crate) fn open(&self) -> anyhow::Result<Vault> {
+        sys::keep_memory();
+        if self.passphrase_file.is_some() {
+            sys::take_ahead(PASSPHRASE_MEMORY_BYTES);
+        }
         let bucket = open_store(&self.store)?;
         let unlock = match (&self.passphrase_file, &self.recovery_key_file) {
             (Some(path), _) => Unlock::Passphrase(Passphrase::new(first_line(path)?)),

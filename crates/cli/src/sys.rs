@@ -23,7 +23,8 @@ pub(crate) fn give_memory_back() {
 }
 
 /// Makes a short command quick: what one step gave back, the next takes, also in another thread. Memory that is new
-/// costs a fault and a page of zeros for every 4 KiB, which is a third of all that a collection does.
+/// costs a fault and a page of zeros for every 4 KiB, which is a third of all that a collection does. Called before any
+/// thread is started.
 pub(crate) fn keep_memory() {
     set_allocator(&[
         // The most that it takes.
@@ -31,6 +32,44 @@ pub(crate) fn keep_memory() {
         (libc::M_TRIM_THRESHOLD, libc::c_int::MAX),
         (libc::M_ARENA_MAX, 1),
     ]);
+}
+
+/// After [`keep_memory`], for who asks for large blocks of zeros and uses little of them: they come from the system again,
+/// which writes no zeros before they are used.
+pub(crate) fn map_large_blocks() {
+    set_allocator(&[(libc::M_MMAP_THRESHOLD, 8 << 20)]);
+}
+
+/// Takes the pages of the next block of so many bytes from the system, in a thread of its own and from the end, while its
+/// user fills it from the front: they meet in the middle. For blocks of at most 32 MiB, after [`keep_memory`].
+pub(crate) fn take_ahead(bytes: usize) {
+    let block = Vec::<u8>::with_capacity(bytes);
+    let start = block.as_ptr() as usize;
+    // Without a thread the pages come one by one.
+    let _ = std::thread::Builder::new().spawn(move || take_pages(start, bytes));
+    // Given back, and kept by the library: the next block of this size is in the same place.
+    drop(block);
+}
+
+/// Takes the whole pages between two addresses, from the end. No byte of them changes.
+fn take_pages(start: usize, bytes: usize) {
+    /// What one call takes: the two sides are at the same pages for no longer than that.
+    const PIECE_BYTES: usize = 1 << 20;
+    let page = rustix::param::page_size();
+    let (first, end) = (start.next_multiple_of(page), (start + bytes) / page * page);
+    for piece in (first..end).step_by(PIECE_BYTES).rev() {
+        let length = PIECE_BYTES.min(end - piece);
+        // SAFETY: nothing is read or written, whoever has the memory by then: a page that is there stays as it is, one
+        // that is not becomes the zeros that it would be read as.
+        // JUSTIFICATION: there is no safe interface to it that lets another thread use the memory meanwhile.
+        let taken = unsafe {
+            rustix::mm::madvise(piece as *mut _, length, rustix::mm::Advice::LinuxPopulateWrite)
+        };
+        if taken.is_err() {
+            // A system that cannot do it, before Linux 5.14: pages come one by one then.
+            return;
+        }
+    }
 }
 
 fn set_allocator(options: &[(libc::c_int, libc::c_int)]) {
@@ -68,4 +107,32 @@ pub(crate) fn cached_bytes(file: &File, offset: u64, length: u64) -> Option<u64>
     let failed =
         unsafe { libc::syscall(CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut pages, 0) };
     (failed == 0).then(|| pages.cached * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages that this thread had to wait for.
+    fn faults() -> u64 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(7).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn memory_taken_ahead_is_there_and_keeps_what_is_in_it() {
+        const BYTES: usize = 20 << 20;
+        let mut block = Vec::<u8>::with_capacity(BYTES);
+        take_pages(block.as_ptr() as usize, BYTES);
+        let before = faults();
+        block.resize(BYTES, 7);
+        assert!(faults() - before < 100, "{} pages were not there", faults() - before);
+        std::thread::scope(|scope| {
+            let start = block.as_ptr() as usize;
+            scope.spawn(move || take_pages(start, BYTES));
+            block.iter_mut().for_each(|byte| *byte += 1);
+        });
+        assert!(block.iter().all(|byte| *byte == 8));
+    }
 }

@@ -305,6 +305,7 @@ impl Inner {
             let voucher = self.voucher_of(&object.key, &segment);
             let (trusts, own) = (self.trusts(), self.keyring.group());
             let mut index = self.index_mut();
+            index.expect(&segment.packs);
             for pack in &segment.packs {
                 let trust = trusts.of(pack, voucher);
                 index.add(pack, true, (trust, trusts.counts(trust, own)))?;

@@ -46,7 +46,7 @@ pub mod bucket;
 
 #[cfg(coffre_sim)]
 pub use crypto::seed_chance;
-pub use crypto::{Capability, Passphrase, RecoveryKey, SlotKind, Unlock};
+pub use crypto::{Capability, PASSPHRASE_MEMORY_BYTES, Passphrase, RecoveryKey, SlotKind, Unlock};
 pub use direct::{AlignedBuffer, DirectFile};
 pub use error::VaultError;
 pub use gc::{CollectOptions, CollectPlan, CollectReport, Unfinished};

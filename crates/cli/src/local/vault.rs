@@ -14,7 +14,6 @@ use super::StoreArgs;
 use super::meter::Meter;
 use crate::client;
 use crate::say::{self, Column, Format};
-use crate::sys;
 
 /// Vaults: of the service, or with --store in a store with no service.
 #[derive(Debug, clap::Subcommand)]
@@ -111,7 +110,6 @@ pub(crate) enum VaultVerb {
 
 /// Does it.
 pub(crate) fn run(verb: VaultVerb, format: Format) -> anyhow::Result<ExitCode> {
-    sys::keep_memory();
     match verb {
         VaultVerb::Create { store: Some(store), passphrase_file, lock_days, .. } => {
             let passphrase = passphrase_file.context("--passphrase-file is missing")?;

@@ -19,5 +19,5 @@ pub(crate) use hpke::{HPKE_ENC_BYTES, hpke_open, hpke_seal};
 pub use keyring::Capability;
 pub(crate) use keyring::{Keyring, deletion_is_signed};
 pub use recovery::RecoveryKey;
-pub use slot::{Passphrase, SlotKind, Unlock};
+pub use slot::{PASSPHRASE_MEMORY_BYTES, Passphrase, SlotKind, Unlock};
 pub(crate) use slot::{SlotFile, slot_key};

@@ -14,6 +14,8 @@ use crate::format::hex;
 /// Argon2id: 19 MiB, two passes, one lane; OWASP's first recommendation, about 25 ms, so that a short command is not
 /// ruled by it. Stored in each slot, so they can be raised without a change of format.
 const ARGON2_MEMORY_KIB: u32 = if cfg!(coffre_sim) { 64 } else { 19 * 1024 };
+/// The memory that opening a vault by its passphrase takes for a moment.
+pub const PASSPHRASE_MEMORY_BYTES: usize = ARGON2_MEMORY_KIB as usize * 1024;
 const ARGON2_PASSES: u32 = 2;
 const ARGON2_LANES: u32 = 1;
 /// What a slot from outside may ask of us: 1 GiB, 64 passes, 16 lanes.

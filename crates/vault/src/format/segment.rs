@@ -8,6 +8,8 @@ use super::{
 
 /// The most packs of one segment.
 const SEGMENT_PACKS_MAX: usize = 1 << 20;
+/// An entry of a directory with one identity: offset, length, their number, the identity.
+const FRAME_ENTRY_BYTES_MIN: usize = 4 + 4 + 1 + size_of::<Id>();
 /// Set in a pack's flags when its blocks were decoded and re-hashed by a holder of the read key.
 const FLAG_VERIFIED: u8 = 1;
 /// Set in a pack's flags when the dedup group that it names is known to have written it.
@@ -45,7 +47,9 @@ pub(crate) struct PackListing {
 impl PackListing {
     /// What is in the pack, in 32 bytes: two listings with the same say the same of it.
     pub(crate) fn says(&self) -> [u8; 32] {
-        let mut out = self.pack.0.to_vec();
+        let frames = self.frames.iter().map(|frame| frame.ids.len() * size_of::<Id>());
+        let mut out = Vec::with_capacity(64 + frames.map(|ids| ids + 9).sum::<usize>());
+        out.extend_from_slice(&self.pack.0);
         out.push(self.kind.code());
         out.extend_from_slice(&self.group.to_le_bytes());
         out.extend_from_slice(&self.bytes.to_le_bytes());
@@ -114,7 +118,8 @@ pub(crate) fn parse_directory(bytes: &[u8]) -> Result<Vec<Frame>, Malformed> {
 
 fn parse_frames(wire: &mut Wire<'_>) -> Result<Vec<Frame>, Malformed> {
     let count = wire.bounded_u32(PACK_FRAMES_MAX, "too many frames")?;
-    let mut frames = Vec::new();
+    // No more room than the bytes at hand can fill, whatever the count says.
+    let mut frames = Vec::with_capacity(count.min(wire.left() / FRAME_ENTRY_BYTES_MIN));
     for _ in 0..count {
         let offset = wire.u32()?;
         let bytes = wire.u32()?;
@@ -125,8 +130,8 @@ fn parse_frames(wire: &mut Wire<'_>) -> Result<Vec<Frame>, Malformed> {
         {
             return Err(wire.malformed("an impossible frame"));
         }
-        let ids = (0..parts).map(|_| Ok(Id(wire.array()?))).collect::<Result<_, _>>()?;
-        frames.push(Frame { offset, bytes, ids });
+        let (ids, _) = wire.bytes(parts * size_of::<Id>())?.as_chunks();
+        frames.push(Frame { offset, bytes, ids: ids.iter().copied().map(Id).collect() });
     }
     Ok(frames)
 }

@@ -25,6 +25,11 @@ impl<'a> Wire<'a> {
         self.at
     }
 
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.data.len() - self.at
+    }
+
     pub(crate) fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { offset: self.at, what }
     }

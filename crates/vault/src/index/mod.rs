@@ -153,6 +153,12 @@ impl Index {
         Ok(())
     }
 
+    /// Makes room for what these packs hold, before they are added.
+    pub(crate) fn expect(&mut self, packs: &[PackListing]) {
+        let frames = packs.iter().flat_map(|pack| &pack.frames);
+        self.places.reserve(frames.map(|frame| frame.ids.len()).sum());
+    }
+
     /// Whether a segment needs no reading any more.
     pub(crate) fn knows_segment(&self, key: &str) -> bool {
         self.segments.contains(key) || self.damaged.contains_key(key)

@@ -61,6 +61,12 @@ impl PlaceTable {
         Self { memory: IdMap::default(), copies: IdMap::default(), runs: Vec::new(), folder, limit }
     }
 
+    /// Makes room for so many more entries at once, as far as they stay in memory: a table that grows step by step moves
+    /// what it holds at each.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.memory.reserve(entries.min(self.limit - self.memory.len()));
+    }
+
     /// Adds a place.
     pub(crate) fn insert(&mut self, id: Id, place: Location) -> io::Result<()> {
         match self.memory.entry(id) {
@@ -308,6 +314,11 @@ mod tests {
         let mut table = PlaceTable::with_limit(std::env::temp_dir(), 20_000);
         let id = |n: u64| Id(*blake3::hash(&n.to_le_bytes()).as_bytes());
         let place = |n: u64| Location { pack: n as u32, offset: 1, bytes: 2, part: 3 };
+        table.reserve(300_000);
+        assert!(
+            (20_000..40_000).contains(&table.memory.capacity()),
+            "room for what stays in memory"
+        );
         for n in 0..300_000 {
             table.insert(id(n), place(n)).unwrap();
         }

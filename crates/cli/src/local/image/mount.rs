@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::local::EXIT_DAMAGE;
 use crate::say::{self, Format};
+use crate::sys;
 
 /// A point never changes: the kernel may believe what it was told.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -44,6 +45,8 @@ pub(super) fn run(
     allow_other: bool,
     format: Format,
 ) -> anyhow::Result<ExitCode> {
+    // Each thread that answers the kernel has a buffer of 16 MiB.
+    sys::map_large_blocks();
     let point_fs = PointFs::open(vault, point, allow_other)?;
     let damaged = Arc::clone(&point_fs.damaged);
     let disks: Vec<_> = point_fs.files.iter().map(|file| file.name.clone()).collect();
