@@ -2,7 +2,7 @@
 //! administrator or another process. Each says what holds for any input; what the fuzzer found is replayed by the test
 //! below.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -272,7 +272,7 @@ mod tests {
     fn every_parser_withstands_what_was_found() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
         for (target, entry) in ENTRIES {
-            let folder: PathBuf = corpus.join(target);
+            let folder = corpus.join(target);
             let mut files = 0;
             for file in std::fs::read_dir(&folder).unwrap() {
                 entry(&std::fs::read(file.unwrap().path()).unwrap());

@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p coffre-testkit --bin sim -- --seeds 20000 [--from 0] [--threads 2]
 //! cargo run --release -p coffre-testkit --bin sim -- --mutants --seeds 100000
-//! cargo run --release -p coffre-testkit --bin sim -- --scenario pruned --seeds 20000     or hostile; with --mutants as well
+//! cargo run --release -p coffre-testkit --bin sim -- --scenario pruned --seeds 20000     or hostile; with --mutants as well,
+//!                                                                which otherwise hunts each mistake where it can show
 //! cargo run --release -p coffre-testkit --bin sim -- --crash --pairs 5000
 //! SEED=17 cargo run --release -p coffre-testkit --bin sim          one seed, step by step, and made smaller
 //! ```
@@ -38,9 +39,11 @@ fn flag(name: &str) -> bool {
     std::env::args().any(|argument| argument == name)
 }
 
-fn scenario() -> Scenario {
+/// What the command line asks for, or where `mutant` can show, or the mixed one.
+fn scenario(mutant: Option<Mutant>) -> Scenario {
     match std::env::args().skip_while(|argument| argument != "--scenario").nth(1).as_deref() {
-        None | Some("mixed") => Scenario::Mixed,
+        None => mutant.map_or(Scenario::Mixed, Scenario::of),
+        Some("mixed") => Scenario::Mixed,
         Some("pruned") => Scenario::Pruned,
         Some("hostile") => Scenario::Hostile,
         Some(other) => panic!("--scenario is mixed, pruned or hostile, not {other}"),
@@ -61,8 +64,8 @@ fn commit() -> String {
 }
 
 fn simulate(from: u64, seeds: u64, threads: usize) -> ExitCode {
-    let began = Instant::now();
-    let findings = campaign(scenario(), from..from + seeds, threads);
+    let (began, scenario) = (Instant::now(), scenario(None));
+    let findings = campaign(scenario, from..from + seeds, threads);
     for (seed, violation) in &findings.failures {
         println!("SEED={seed}: {}: {}", violation.invariant, violation.what);
     }
@@ -71,7 +74,7 @@ fn simulate(from: u64, seeds: u64, threads: usize) -> ExitCode {
         "| {} | {:?}, seeds {from}..{} | {} | {} operations, {} commits, {} overtaken, {} aborted, {} collections, {} packs \
          deleted, {} deletions, {} reads, {} faults, {} run twice | {:.0} s |",
         commit(),
-        scenario(),
+        scenario,
         from + seeds,
         verdict(findings.failures.len()),
         counts.operations,
@@ -103,20 +106,15 @@ fn hunt_all(from: u64, seeds: u64, threads: usize) -> ExitCode {
     let mutants: Vec<Mutant> = Mutant::ALL.iter().filter(wanted).copied().collect();
     let mut caught = 0;
     for mutant in &mutants {
-        let found = hunt(
-            *mutant,
-            scenario(),
-            from..from + seeds,
-            threads,
-            Duration::from_secs(24 * 60 * 60),
-        );
-        match &found.violation {
-            Some(violation) => {
-                caught += 1;
-                println!("| {mutant:?} | found at {} | {} |", found.seeds, violation.invariant);
-            }
-            None => println!("| {mutant:?} | not found in {} | |", found.seeds),
-        }
+        let scenario = scenario(Some(*mutant));
+        let limit = Duration::from_secs(24 * 60 * 60);
+        let found = hunt(*mutant, scenario, from..from + seeds, threads, limit);
+        let (seeds, what) = match &found.violation {
+            Some(violation) => (format!("found at {}", found.seeds), violation.invariant),
+            None => (format!("not found in {}", found.seeds), ""),
+        };
+        caught += usize::from(found.violation.is_some());
+        println!("| {mutant:?} | {seeds} ({scenario:?}) | {what} |");
     }
     println!(
         "| {} | mutants | {caught} of {} found within {seeds} seeds |",
@@ -145,7 +143,7 @@ fn replay(seed: u64) -> ExitCode {
     let name = std::env::var("MUTANT").ok();
     let mutant = Mutant::ALL.iter().copied().find(|mutant| Some(format!("{mutant:?}")) == name);
     Mutant::set(mutant);
-    let mut plan = scenario().plan(seed);
+    let mut plan = scenario(mutant).plan(seed);
     if !flag("--whole") {
         plan = shrink(&plan, 4_000);
     }

@@ -1,6 +1,7 @@
 //! What one simulation does: who takes part, how fast, and what goes wrong. Drawn from a seed; made smaller by
 //! [`crate::sim::shrink`].
 
+use super::Mutant;
 use super::rng::Rng;
 use super::store::{Fault, FaultKind};
 
@@ -57,6 +58,14 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// Where a mistake in the protocol can show: lies need a host that lies.
+    pub fn of(mutant: Mutant) -> Self {
+        match mutant {
+            Mutant::TrustEverybody | Mutant::AnyCopyIsAHome => Self::Hostile,
+            _ => Self::Mixed,
+        }
+    }
+
     /// The plan of a seed.
     pub fn plan(self, seed: u64) -> Plan {
         match self {
