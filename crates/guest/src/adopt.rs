@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -130,22 +130,25 @@ pub fn adopt_at(handlers: &Path, logs: &Path, request: &Request) -> Result<Adopt
     Ok(Adopted { home, thumbprint, certificate })
 }
 
-/// No name leads elsewhere.
+/// No name leads elsewhere, or is anything but a plain word.
 pub(crate) fn check_names(request: &Request) -> Result<(), AdoptError> {
     for name in [&request.name, &request.version] {
-        let mut parts = Path::new(name).components();
-        let one = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
-        if !one || name.starts_with('.') || !name.is_ascii() {
+        if !is_word(name) {
             return Err(AdoptError::Name(name.clone()));
         }
     }
     for Listed { path, .. } in &request.files {
-        let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
-        if !inside || path.as_os_str().is_empty() {
+        if !path.to_str().is_some_and(|path| path.split('/').all(is_word)) {
             return Err(AdoptError::Name(path.display().to_string()));
         }
     }
     Ok(())
+}
+
+/// Whether this can be the name of one file or folder, in any shell and log; hidden ones are not.
+fn is_word(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// All files are there, none is another, and there are no more.
