@@ -226,7 +226,12 @@ pub fn status_file(bytes: &[u8]) {
 /// Taking the secrets out of a settings file: none stays, and what was public stays what it was.
 pub fn stripping(bytes: &[u8]) {
     let Ok(Some(stripped)) = crate::settings::without_secrets(bytes) else { return };
-    assert!(!stripped.contains("protectedSettings\""), "a secret stayed");
+    // What an administrator calls so among the public settings is none. Those may be nested too deeply to be read.
+    if let Ok(Value::Object(document)) = serde_json::from_str(&stripped) {
+        let runtimes = document["runtimeSettings"].as_array().expect("it was a list");
+        let stays = |runtime: &Value| runtime["handlerSettings"].get("protectedSettings").is_some();
+        assert!(!runtimes.iter().any(stays), "a secret stayed");
+    }
     let none = |_: &str| Err(std::io::Error::other("no key"));
     let (before, after) =
         (Settings::parse(bytes, none), Settings::parse(stripped.as_bytes(), none));
